@@ -1,0 +1,100 @@
+# The newcomer's door: `make run`, then `make test`. Everything here is a thin layer over CMake's presets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+JOBS         ?= $(shell nproc)
+MODEL        ?= $(firstword $(wildcard models/*.gguf))
+PROMPT       ?= In the beginning
+TOKENS       ?= 200
+FUZZ_SECONDS ?= 60
+BENCH_MODEL  ?= build/bench/bitnet-2b-4t.gguf
+# Extra arguments for ctest, for example CTEST_ARGS="-R gguf".
+CTEST_ARGS   ?=
+
+DEPS   := scripts/install-deps.sh
+CCACHE := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+# A trap in place of every interpreter: the build and the tests fail when one is called.
+GUARD  := scripts/no-interpreter.sh
+CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
+BINARY := build/release/onebit
+
+.PHONY: help build run test asan tsan fuzz clang lint neon bench clean
+
+help:
+	@echo 'make run      build, load the model in models/ and stream text (PROMPT="..." TOKENS=n MODEL=file)'
+	@echo 'make build    build/release/onebit'
+	@echo 'make test     every test'
+	@echo 'make bench    speed on the 2B shape against the limits of this machine'
+	@echo 'make asan     tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make tsan     tests under ThreadSanitizer'
+	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=60 from its committed corpus'
+	@echo 'make clang    build with clang 19, warnings are errors'
+	@echo 'make lint     clang-tidy and cppcheck'
+	@echo 'make neon     cross-compile for aarch64 and test under qemu'
+	@echo 'make clean    remove build/'
+
+build:
+	@$(DEPS) build
+	@mkdir -p build && cmake --preset release $(CCACHE) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --target onebit -j $(JOBS)
+
+run: build
+	@test -n "$(MODEL)" || { echo 'make run: no model in models/, name one: make run MODEL=file.gguf' >&2; exit 1; }
+	@$(BINARY) run -m "$(MODEL)" -p "$(PROMPT)" -n $(TOKENS)
+
+test:
+	@$(DEPS) build clients
+	$(GUARD) cmake --preset release $(CCACHE)
+	$(GUARD) cmake --build --preset release -j $(JOBS)
+	$(GUARD) $(CTEST) --test-dir build/release $(CTEST_ARGS)
+
+# Tests labelled `clients` drive other people's programs and `plain` ones look at the tree or at a build
+# of their own: neither has anything for a sanitizer to see.
+SANITIZED := $(CTEST) -LE 'clients|plain|slow' $(CTEST_ARGS)
+
+asan:
+	@$(DEPS) build
+	cmake --preset asan $(CCACHE)
+	cmake --build --preset asan -j $(JOBS)
+	cd build/asan && ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1 \
+	  UBSAN_OPTIONS=print_stacktrace=1 $(SANITIZED)
+
+# Slow tests are kernels on one thread, left out here. ThreadSanitizer of this generation cannot place its shadow memory when the kernel randomises
+# mappings with more than 28 bits, hence setarch.
+tsan:
+	@$(DEPS) build
+	cmake --preset tsan $(CCACHE)
+	setarch -R cmake --build --preset tsan -j $(JOBS)
+	cd build/tsan && TSAN_OPTIONS=allocator_may_return_null=1:second_deadlock_stack=1 \
+	  setarch -R $(CTEST) -LE 'clients|plain|slow' $(CTEST_ARGS)
+
+fuzz:
+	@$(DEPS) build clang
+	cmake --preset fuzz $(CCACHE)
+	cmake --build --preset fuzz -j $(JOBS) --target $(basename $(notdir $(wildcard fuzz/fuzz_*.cpp)))
+	scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+clang:
+	@$(DEPS) build clang
+	cmake --preset release -B build/clang -DCMAKE_CXX_COMPILER=clang++-19 $(CCACHE)
+	cmake --build build/clang -j $(JOBS)
+
+lint:
+	@$(DEPS) build lint
+	cmake --preset release -B build/clang -DCMAKE_CXX_COMPILER=clang++-19 $(CCACHE)
+	scripts/lint.sh build/clang $(JOBS)
+
+neon:
+	@$(DEPS) build neon
+	@scripts/aarch64-sysroot.sh build/aarch64-sysroot
+	cmake --preset release -B build/neon -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/cmake/aarch64.cmake $(CCACHE)
+	cmake --build build/neon -j $(JOBS)
+	cd build/neon && $(SANITIZED)
+
+bench: build
+	@mkdir -p $(dir $(BENCH_MODEL))
+	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
+	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
+
+clean:
+	rm -rf build

@@ -1,0 +1,47 @@
+// Flags that every verb running a model shares, and loading with a progress bar.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+#include "engine/sampler.h"
+#include "engine/session.h"
+#include "verb.h"
+
+namespace onebit::cli {
+
+struct ModelFlags {
+  std::string model;
+  int64_t threads = 0, context = 0, batch = 512;
+  std::string isa = "auto", kv = "f16", i2s = "auto";
+  bool quiet = false;
+
+  void add_to(Flags& flags);
+  // Errors: no -m, and those of Engine::load.
+  Result<std::unique_ptr<Engine>> load() const;
+  SessionOptions session() const;
+};
+
+struct SamplerFlags {
+  SamplerOptions options;
+  int64_t seed = -1;
+
+  void add_to(Flags& flags);
+  // A negative seed draws one from the system. Errors: a logit bias that is not TOKEN(+|-)VALUE.
+  Result<SamplerOptions> finish() const;
+
+ private:
+  std::string bias_;
+};
+
+// -p TEXT or -f FILE ("-": stdin); empty when neither was given.
+struct PromptFlags {
+  std::string prompt, file;
+  void add_to(Flags& flags);
+  Result<std::string> read(const Flags& flags) const;
+};
+
+Result<I2sLayout> parse_i2s(const std::string& name);
+
+}  // namespace onebit::cli

@@ -1,0 +1,33 @@
+// The sub-verbs of `onebit npu`, one file verb_npu_NAME.cpp each.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "npu/device/device.h"
+#include "npu/image/npu_file.h"
+
+namespace onebit::cli {
+
+using NpuArguments = std::span<const char* const>;
+Status npu_inspect(NpuArguments args);
+Status npu_roundtrip(NpuArguments args);
+Status npu_lint(NpuArguments args);
+
+// A file and what it was read as; errors name the path.
+struct OpenedNpuFile {
+  MappedFile mapping;
+  npu::NpuFile file;
+};
+Result<OpenedNpuFile> open_npu_file(const std::string& path);
+
+// Text from a file, safe for a terminal: bytes that are not printable ASCII become '?'.
+std::string printable(std::string text);
+
+// "npu1" or "npu2".
+const npu::Device& npu_device(const std::string& name);
+
+}  // namespace onebit::cli

@@ -1,0 +1,50 @@
+#include "cpu/head_kernels.h"
+#include "cpu/vec16_avx512.h"
+
+namespace onebit::cpu {
+namespace {
+
+// Four columns of all rows: x is the same four bytes for each row.
+inline __m512i four(__m512i acc, __m512i codes, const int8_t* x) {
+  int32_t v;
+  __builtin_memcpy(&v, x, 4);
+  return _mm512_dpbusd_epi32(acc, codes, _mm512_set1_epi32(v));
+}
+
+// Bytes ahead of the current tile that are asked for; past the end of the copy this is harmless.
+constexpr size_t kPrefetch = 8192;
+
+inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
+  const __m512i low = _mm512_set1_epi8(0x0f), upper = _mm512_set1_epi8(0x30);
+  __m512i h[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};  // two chains each, for latency
+  __m512i l[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  // (n & low) | (u & upper); 0xea is the truth table of (a & b) | c.
+  const auto join = [&](__m512i n, __m512i u) {
+    return _mm512_ternarylogic_epi32(u, upper, _mm512_and_si512(n, low), 0xea);
+  };
+  for (uint32_t t = 0; t < kHeadBlock / 16; ++t, block += kHeadTileBytes, hi += 16, lo += 16) {
+    for (size_t run = 0; run < kHeadTileBytes; run += 64) __builtin_prefetch(block + kPrefetch + run);
+    const __m512i n0 = _mm512_loadu_si512(block), n1 = _mm512_loadu_si512(block + 64);
+    const __m512i u = _mm512_loadu_si512(block + 128);
+    const __m512i codes[4] = {join(n0, _mm512_slli_epi16(u, 4)),
+                              join(_mm512_srli_epi16(n0, 4), _mm512_slli_epi16(u, 2)),
+                              join(n1, u), join(_mm512_srli_epi16(n1, 4), _mm512_srli_epi16(u, 2))};
+    for (int i = 0; i < 4; ++i) {
+      h[i % 2] = four(h[i % 2], codes[i], hi + 4 * i);
+      l[i % 2] = four(l[i % 2], codes[i], lo + 4 * i);
+    }
+  }
+  const __m512i high = _mm512_add_epi32(h[0], h[1]);
+  return {_mm512_add_epi32(_mm512_slli_epi32(high, 7), _mm512_add_epi32(l[0], l[1]))};
+}
+
+}  // namespace
+}  // namespace onebit::cpu
+
+#include "cpu/head.inl"
+
+namespace onebit::cpu {
+
+constinit const HeadKernels head_avx512 = kHead;
+
+}  // namespace onebit::cpu

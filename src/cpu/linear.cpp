@@ -1,0 +1,204 @@
+#include "cpu/linear.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace onebit::cpu {
+namespace {
+
+// Groups of one unit of a batch: a GEMM block of 64 rows, or two that share the reads of the activations
+// when all of these are more than a second-level cache holds.
+constexpr uint32_t kBatchGroups = 4, kMaxBatchGroups = 8;
+constexpr size_t kCachedActivations = size_t{3} << 19;
+// Tokens whose sums one tile of scratch holds, and rows of one unit of a matrix that is not ternary.
+constexpr uint32_t kTokenBlock = 512;
+constexpr uint32_t kFloatRows = 16;
+// Bytes of weights below which a unit of a decode step is not split further, and its most rows.
+constexpr size_t kMinUnitBytes = 32 << 10;
+constexpr uint32_t kMaxUnitGroups = 64;
+// Up to this many tokens, a product per token (GEMV, weights from cache after the first) beats the
+// expansion of codes that GEMM does.
+constexpr uint32_t kGemvTokens = 2;
+
+uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups : ceil_div(w.rows, kGroupRows); }
+
+// Batches: units of one GEMM block. Single tokens: units shrink towards the end (a share of what is
+// left), so that there are few of them and yet all threads finish together.
+void split(uint32_t out, const Linear& w, uint32_t tokens, unsigned threads, size_t bytes_after,
+           std::vector<LinearUnit>& units) {
+  const uint32_t groups = group_count(w);
+  const auto push = [&](uint32_t g0, uint32_t g1) { units.push_back({out, g0, g1}); };
+  if (tokens > kGemvTokens || !w.is_ternary()) {
+    const bool cached = size_t{std::min(tokens, kTokenBlock)} * w.cols <= kCachedActivations;
+    const uint32_t step = !w.is_ternary() ? kFloatRows / kGroupRows : cached ? kBatchGroups : kMaxBatchGroups;
+    for (uint32_t g = 0; g < groups; g += step) push(g, std::min(groups, g + step));
+    return;
+  }
+  const size_t group_bytes = size_t{w.ternary.tiles} * kTileBytes;
+  for (uint32_t g = 0; g < groups;) {
+    const size_t left = (groups - g) * group_bytes + bytes_after;
+    const size_t bytes = std::max(kMinUnitBytes, left / (4 * threads));
+    const uint32_t step = static_cast<uint32_t>(std::clamp<size_t>(bytes / group_bytes, 1, kMaxUnitGroups));
+    push(g, std::min(groups, g + step));
+    g += step;
+  }
+}
+
+// Scratch of one worker: panels of the GEMM kernel, one decoded row, three tiles of sums or products.
+struct Scratch {
+  uint8_t* panels;
+  float* row;
+  void* tile[3];
+
+  static constexpr size_t panel_bytes() { return size_t{32} << 10; }
+  static size_t row_bytes(uint32_t cols) { return round_up<size_t>(size_t{cols} * 4, 64); }
+  static size_t tile_bytes(uint32_t tokens) {
+    return kGroupRows * 4 * std::max<size_t>(size_t{std::min(tokens, kTokenBlock)} * kMaxBatchGroups,
+                                             size_t{kGemvTokens} * kMaxUnitGroups);
+  }
+  static size_t bytes(uint32_t cols, uint32_t tokens) {
+    return panel_bytes() + row_bytes(cols) + 3 * tile_bytes(tokens);
+  }
+
+  Scratch(uint8_t* memory, uint32_t cols, uint32_t tokens) {
+    panels = memory;
+    row = reinterpret_cast<float*>(memory + panel_bytes());
+    for (size_t i = 0; i < 3; ++i) tile[i] = memory + panel_bytes() + row_bytes(cols) + i * tile_bytes(tokens);
+  }
+};
+
+// Integer sums of row groups [g0, g1) for tokens [t0, t0 + tokens), tile[tokens][ld].
+void ternary_tile(const Compute& c, const LinearInput& in, const Linear& w, uint32_t g0, uint32_t g1, uint32_t t0,
+                  uint32_t tokens, uint8_t* panels, int32_t* tile, size_t ld) {
+  const int8_t* q = in.quant.q + t0 * in.quant.stride;
+  if (tokens <= kGemvTokens) {
+    for (uint32_t t = 0; t < tokens; ++t)
+      c.ternary->gemv(w.ternary, g0, g1, q + t * in.quant.stride, in.quant.sum[t0 + t], tile + t * ld);
+    return;
+  }
+  QuantActs x = in.quant;
+  x.tokens = tokens;
+  x.q = q;
+  x.sum += t0;
+  c.ternary->gemm(w.ternary, g0, g1, x, tile, ld, panels);
+}
+
+// Products of rows [r0, r0 + rows) as floats, tile[tokens][ld].
+void float_tile(const Compute& c, const LinearInput& in, const Linear& w, uint32_t r0, uint32_t rows, uint32_t t0,
+                uint32_t tokens, const Scratch& s, float* tile, size_t ld) {
+  if (w.is_ternary()) {
+    int32_t* sums = static_cast<int32_t*>(s.tile[2]);
+    ternary_tile(c, in, w, r0 / kGroupRows, ceil_div(r0 + rows, kGroupRows), t0, tokens, s.panels, sums, ld);
+    for (uint32_t t = 0; t < tokens; ++t)
+      c.ops->scale_store(tile + t * ld, sums + t * ld, rows, in.quant.inv_scale[t0 + t] * w.scale);
+    return;
+  }
+  for (uint32_t r = 0; r < rows; ++r) {
+    decode(*w.tensor, w.i2s, uint64_t{r0 + r} * w.cols, w.cols, s.row);
+    for (uint32_t t = 0; t < tokens; ++t)
+      tile[t * ld + r] = c.ops->dot(s.row, in.x + size_t{t0 + t} * in.cols, w.cols) * w.scale;
+  }
+}
+
+// Calls fn(unit, row0, rows, token0, tokens, scratch) for every block of the units, in parallel.
+template <class F>
+void for_blocks(Compute& c, const LinearInput& in, const std::vector<LinearUnit>& units, F&& fn) {
+  c.pool->parallel_for(units.size(), [&](size_t i, unsigned worker) {
+    const Scratch s(c.scratch(worker), in.cols, in.tokens);
+    for (uint32_t t0 = 0; t0 < in.tokens; t0 += kTokenBlock)
+      fn(units[i], t0, std::min(kTokenBlock, in.tokens - t0), s);
+  });
+}
+
+uint32_t unit_rows(const Linear& w, const LinearUnit& u) {
+  return std::min(w.rows, u.g1 * kGroupRows) - u.g0 * kGroupRows;
+}
+
+size_t ternary_bytes(const Linear& w) { return w.is_ternary() ? w.ternary.bytes() : 0; }
+
+}  // namespace
+
+Result<Compute> Compute::create(Isa isa, ThreadPool& pool) {
+  Compute c;
+  c.ternary = &ternary_kernels(isa);
+  c.ops = &float_ops(isa);
+  c.pool = &pool;
+  return c;
+}
+
+Status Compute::reserve(uint32_t tokens, uint32_t cols) {
+  tokens_ = std::max(tokens_, tokens);
+  cols_ = std::max(cols_, cols);
+  const size_t bytes = Scratch::bytes(cols_, tokens_);
+  if (bytes <= stride_) return {};
+  ONEBIT_ASSIGN(scratch_, Buffer::allocate(bytes * pool->size(), "scratch of the linear layers"));
+  stride_ = bytes;
+  return {};
+}
+
+void linear(Compute& compute, const LinearInput& in, std::span<const LinearOutput> outs) {
+  size_t bytes_after = 0;
+  for (const LinearOutput& o : outs) bytes_after += ternary_bytes(*o.w);
+  std::vector<LinearUnit>& units = compute.units;
+  units.clear();
+  for (uint32_t i = 0; i < outs.size(); ++i) {
+    bytes_after -= ternary_bytes(*outs[i].w);
+    split(i, *outs[i].w, in.tokens, compute.pool->size(), bytes_after, units);
+  }
+  for_blocks(compute, in, units, [&](const LinearUnit& u, uint32_t t0, uint32_t tokens, const Scratch& s) {
+    const LinearOutput& o = outs[u.out];
+    const Linear& w = *o.w;
+    const uint32_t r0 = u.g0 * kGroupRows, rows = unit_rows(w, u);
+    const size_t ld = (u.g1 - u.g0) * kGroupRows;
+    float* y = o.y + size_t{t0} * w.rows + r0;
+    if (w.is_ternary()) {
+      int32_t* sums = static_cast<int32_t*>(s.tile[0]);
+      ternary_tile(compute, in, w, u.g0, u.g1, t0, tokens, s.panels, sums, ld);
+      const auto store = o.into == Into::add ? compute.ops->scale_add : compute.ops->scale_store;
+      for (uint32_t t = 0; t < tokens; ++t)
+        store(y + size_t{t} * w.rows, sums + t * ld, rows, in.quant.inv_scale[t0 + t] * w.scale);
+      return;
+    }
+    float* products = static_cast<float*>(s.tile[0]);
+    float_tile(compute, in, w, r0, rows, t0, tokens, s, products, ld);
+    for (uint32_t t = 0; t < tokens; ++t) {
+      if (o.into == Into::add)
+        compute.ops->add(y + size_t{t} * w.rows, products + t * ld, rows);
+      else
+        std::copy_n(products + t * ld, rows, y + size_t{t} * w.rows);
+    }
+  });
+}
+
+void linear_gated(Compute& compute, const LinearInput& in, const Linear& gate, const Linear& up, Gate kind, float* h) {
+  const bool ternary = gate.is_ternary() && up.is_ternary();
+  std::vector<LinearUnit>& units = compute.units;
+  units.clear();
+  // A unit reads its rows of both matrices: twice the bytes that split() sees, half as many units.
+  split(0, gate, in.tokens, compute.pool->size() * 2, 0, units);
+  const FloatOps& ops = *compute.ops;
+  for_blocks(compute, in, units, [&](const LinearUnit& u, uint32_t t0, uint32_t tokens, const Scratch& s) {
+    const uint32_t r0 = u.g0 * kGroupRows, rows = unit_rows(gate, u);
+    const size_t ld = (u.g1 - u.g0) * kGroupRows;
+    float* out = h + size_t{t0} * gate.rows + r0;
+    if (ternary) {
+      int32_t *g = static_cast<int32_t*>(s.tile[0]), *v = static_cast<int32_t*>(s.tile[1]);
+      ternary_tile(compute, in, gate, u.g0, u.g1, t0, tokens, s.panels, g, ld);
+      ternary_tile(compute, in, up, u.g0, u.g1, t0, tokens, s.panels, v, ld);
+      const auto apply = kind == Gate::relu2 ? ops.relu2_gate : ops.silu_gate;
+      for (uint32_t t = 0; t < tokens; ++t) {
+        const float inv = in.quant.inv_scale[t0 + t];
+        apply(out + size_t{t} * gate.rows, g + t * ld, v + t * ld, rows, inv * gate.scale, inv * up.scale);
+      }
+      return;
+    }
+    float *g = static_cast<float*>(s.tile[0]), *v = static_cast<float*>(s.tile[1]);
+    float_tile(compute, in, gate, r0, rows, t0, tokens, s, g, ld);
+    float_tile(compute, in, up, r0, rows, t0, tokens, s, v, ld);
+    const auto apply = kind == Gate::relu2 ? ops.relu2_gate_f : ops.silu_gate_f;
+    for (uint32_t t = 0; t < tokens; ++t) apply(out + size_t{t} * gate.rows, g + t * ld, v + t * ld, rows);
+  });
+}
+
+}  // namespace onebit::cpu

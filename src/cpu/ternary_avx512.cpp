@@ -1,0 +1,180 @@
+// AVX-512 with VNNI and VBMI (Ice Lake, Zen 4 and later).
+//
+// vpdpbusd multiplies four unsigned bytes (codes) with four signed bytes (activations) and adds them to
+// an int32 lane; a 64-byte tile holds 16 rows, so one lane is one row. The fields of a packed byte are
+// masked in place: the codes then come out times 1, 4, 16 and 64, each into its own accumulator, and the
+// four are combined exactly at the end of a row.
+//
+// Bounds of decode (GEMV): bytes of weights over read bandwidth. Vector instructions per 64 bytes: p2 has
+// 4 and + 4 vpdpbusd for 256 weights, p16 has 15 for 320; at two a cycle that is 16 and 8.5 bytes a cycle,
+// against 4 that one core of a server or a laptop reads from memory.
+// Bound of prefill (GEMM): 64 multiply-adds per vpdpbusd, two a cycle where there are two 512-bit ports.
+#include <immintrin.h>
+
+#include "cpu/ternary_gemm.h"
+#include "cpu/ternary_pack.h"
+
+namespace onebit::cpu {
+namespace {
+
+inline __m512i broadcast4(const int8_t* x) {
+  int32_t v;
+  __builtin_memcpy(&v, x, 4);
+  return _mm512_set1_epi32(v);
+}
+
+inline __m512i load(const void* p) { return _mm512_loadu_si512(p); }
+
+// c += codes * x in groups of four. Assembly instead of the intrinsic because GCC 12 copies the
+// accumulator of the latter through the stack once a loop has more than a few of them.
+inline void dpbusd(__m512i& c, __m512i codes, __m512i x) { asm("vpdpbusd %2, %1, %0" : "+v"(c) : "v"(codes), "v"(x)); }
+
+// The tables of p16 in registers. first: trit 0 (columns 0..3 of the tile); the result packs trits 1..4.
+struct DenseDecoder {
+  __m512i direct = load(kDense.direct);
+  __m512i escape = load(kDense.escape);
+  __m512i escape_first = load(kDense.escape_first);
+  __m512i three = _mm512_set1_epi8(3);
+
+  __m512i operator()(__m512i bytes, __m512i* first) const {
+    const __m512i index = _mm512_srli_epi16(bytes, 2);  // vpermb looks at the low six bits only
+    const __m512i low = _mm512_and_si512(bytes, three);
+    const __mmask64 escaped = _mm512_cmpeq_epi8_mask(low, three);
+    *first = _mm512_mask_permutexvar_epi8(low, escaped, index, escape_first);
+    return _mm512_mask_permutexvar_epi8(_mm512_permutexvar_epi8(index, direct), escaped, index, escape);
+  }
+};
+
+// Bytes ahead of the current tile that are asked for: groups follow each other in memory, so this runs
+// over the end of a row group into the next one. Prefetching past the end of the matrix is harmless. p2
+// asks for the second-level cache and p16 for the first, each the better one when measured.
+constexpr size_t kPrefetch = 8192, kPrefetchDense = 4096;
+
+// Sums of codes times 1, 4, 16, 64.
+struct FieldSums {
+  __m512i s[4];
+  __m512i total(int32_t sum) const {
+    const __m512i a = _mm512_add_epi32(s[0], _mm512_srai_epi32(s[1], 2));
+    const __m512i b = _mm512_add_epi32(_mm512_srai_epi32(s[2], 4), _mm512_srai_epi32(s[3], 6));
+    return _mm512_sub_epi32(_mm512_add_epi32(a, b), _mm512_set1_epi32(sum));
+  }
+};
+
+inline void add_fields(FieldSums& a, __m512i v, const int8_t* x) {
+  const __m512i m0 = _mm512_set1_epi8(3), m1 = _mm512_set1_epi8(0x0c), m2 = _mm512_set1_epi8(0x30),
+                m3 = _mm512_set1_epi8(static_cast<char>(0xc0));
+  dpbusd(a.s[0], _mm512_and_si512(v, m0), broadcast4(x));
+  dpbusd(a.s[1], _mm512_and_si512(v, m1), broadcast4(x + 4));
+  dpbusd(a.s[2], _mm512_and_si512(v, m2), broadcast4(x + 8));
+  dpbusd(a.s[3], _mm512_and_si512(v, m3), broadcast4(x + 12));
+}
+
+void gemv_p2(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
+  const uint8_t* tile = w.data + size_t{g0} * w.tiles * 64;
+  for (uint32_t g = g0; g < g1; ++g, acc += 16) {
+    FieldSums a{};
+    const int8_t* columns = x;
+    for (uint32_t t = 0; t < w.tiles; ++t, tile += 64, columns += 16) {
+      __builtin_prefetch(tile + kPrefetch, 0, 2);
+      add_fields(a, load(tile), columns);
+    }
+    _mm512_storeu_si512(acc, a.total(sum));
+  }
+}
+
+// Tiles of G row groups at a time, G streams of memory: more reads in flight than one stream has, and
+// each broadcast of activations serves G tiles.
+template <int G>
+[[gnu::always_inline]] inline void gemv_p16_groups(const DenseDecoder& decode, const uint8_t* tile, uint32_t tiles,
+                                                   const int8_t* x, int32_t sum, int32_t* acc) {
+  const size_t stride = size_t{tiles} * 64;
+  FieldSums a[G] = {};
+  __m512i first_sum[G] = {};
+  for (uint32_t t = 0; t < tiles; ++t, tile += 64, x += 20) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g) {
+      __builtin_prefetch(tile + g * stride + kPrefetchDense);
+      __m512i first;
+      const __m512i rest = decode(load(tile + g * stride), &first);
+      dpbusd(first_sum[g], first, broadcast4(x));
+      add_fields(a[g], rest, x + 4);
+    }
+  }
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g)
+    _mm512_storeu_si512(acc + 16 * g, _mm512_add_epi32(a[g].total(sum), first_sum[g]));
+}
+
+void gemv_p16(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
+  constexpr uint32_t kStreams = 2;
+  const DenseDecoder decode;
+  const uint8_t* tile = w.data + size_t{g0} * w.tiles * 64;
+  const size_t stride = size_t{w.tiles} * 64;
+  uint32_t g = g0;
+  for (; g + kStreams <= g1; g += kStreams, tile += kStreams * stride, acc += 16 * kStreams)
+    gemv_p16_groups<kStreams>(decode, tile, w.tiles, x, sum, acc);
+  for (; g < g1; ++g, tile += stride, acc += 16) gemv_p16_groups<1>(decode, tile, w.tiles, x, sum, acc);
+}
+
+void gemv(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
+  w.dense ? gemv_p16(w, g0, g1, x, sum, acc) : gemv_p2(w, g0, g1, x, sum, acc);
+}
+
+struct Avx512 {
+  static constexpr int kGroups = 4, kTokens = 6;
+
+  // Fields of `v` to the low two bits of each byte, one 64-byte step each.
+  static void store_fields(__m512i v, uint8_t* panel) {
+    const __m512i three = _mm512_set1_epi8(3);
+    _mm512_store_si512(panel, _mm512_and_si512(v, three));
+    _mm512_store_si512(panel + 64, _mm512_and_si512(_mm512_srli_epi16(v, 2), three));
+    _mm512_store_si512(panel + 128, _mm512_and_si512(_mm512_srli_epi16(v, 4), three));
+    _mm512_store_si512(panel + 192, _mm512_and_si512(_mm512_srli_epi16(v, 6), three));
+  }
+
+  static void expand(const PackedView& w, uint32_t g, uint32_t tile0, uint32_t tiles, uint8_t* panel) {
+    const uint8_t* tile = w.data + (size_t{g} * w.tiles + tile0) * 64;
+    if (!w.dense) {
+      for (uint32_t t = 0; t < tiles; ++t, tile += 64, panel += 256) store_fields(load(tile), panel);
+      return;
+    }
+    const DenseDecoder decode;
+    for (uint32_t t = 0; t < tiles; ++t, tile += 64, panel += 320) {
+      __m512i first;
+      const __m512i rest = decode(load(tile), &first);
+      _mm512_store_si512(panel, first);
+      store_fields(rest, panel + 64);
+    }
+  }
+
+  // 4 groups x 6 tokens: 24 accumulators, 4 registers of codes and one broadcast, of 32.
+  template <int G, int T>
+  static void micro(const uint8_t* panel, uint32_t steps, const int8_t* x, size_t stride, int32_t* acc, size_t ld) {
+    __m512i c[T][G];
+#pragma GCC unroll 6
+    for (int t = 0; t < T; ++t)
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) c[t][g] = load(acc + t * ld + 16 * g);
+    for (uint32_t s = 0; s < steps; ++s, panel += 64, x += 4) {
+      __m512i codes[G];
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) codes[g] = _mm512_load_si512(panel + g * kPanelBytes);
+#pragma GCC unroll 6
+      for (int t = 0; t < T; ++t) {
+        const __m512i xt = broadcast4(x + t * stride);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) dpbusd(c[t][g], codes[g], xt);
+      }
+    }
+#pragma GCC unroll 6
+    for (int t = 0; t < T; ++t)
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) _mm512_storeu_si512(acc + t * ld + 16 * g, c[t][g]);
+  }
+};
+
+}  // namespace
+
+const RawKernels kTernaryAvx512{gemv, gemm<Avx512>};
+
+}  // namespace onebit::cpu
