@@ -126,7 +126,8 @@ class StreamLint {
 }  // namespace
 
 void lint_stream(const Transaction& stream, RegisterFile regs, bool configured, Report& report) {
-  StreamLint(std::move(regs), configured, report).run(stream);
+  StreamLint lint(std::move(regs), configured, report);
+  lint.run(stream);
 }
 
 }  // namespace onebit::npu
