@@ -28,15 +28,21 @@ void print_usage(std::FILE* out) {
   fmt::print(out, "\n'onebit npu SUBVERB --help' lists the flags of a sub-verb.\n");
 }
 
+std::string sub_verb_names() {
+  std::string names;
+  for (const SubVerb& v : kSubVerbs) names += fmt::format("{}{}", names.empty() ? "" : ", ", v.name);
+  return names;
+}
+
 Status run(NpuArguments args) {
-  if (args.empty()) return fail(Errc::usage, "a sub-verb is missing, expected inspect, roundtrip or lint");
+  if (args.empty()) return fail(Errc::usage, "a sub-verb is missing, expected {}", sub_verb_names());
   if (!std::strcmp(args[0], "--help") || !std::strcmp(args[0], "-h")) {
     print_usage(stdout);
     return {};
   }
   for (const SubVerb& v : kSubVerbs)
     if (!std::strcmp(v.name, args[0])) return v.run(args.subspan(1));
-  return fail(Errc::usage, "unknown sub-verb '{}', expected inspect, roundtrip or lint", args[0]);
+  return fail(Errc::usage, "unknown sub-verb '{}', expected {}", args[0], sub_verb_names());
 }
 
 }  // namespace
