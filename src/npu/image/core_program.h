@@ -70,7 +70,7 @@ struct StepCall {
 };
 struct StepLoop {
   CoreValue count{};  // times the body runs; a negative number means for ever
-  std::vector<CoreStep> body{};
+  std::vector<CoreStep> body;
   bool operator==(const StepLoop&) const;
 };
 struct CoreStep {
