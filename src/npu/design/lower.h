@@ -79,19 +79,19 @@ struct TileUse {
 
 struct Lowered {
   Program program;
-  std::vector<PlacedBuffer> buffers;
-  std::vector<PlacedLock> locks;
-  std::vector<PlacedChannel> channels;
-  std::vector<Route> routes;
-  std::vector<PlacedCore> cores;
-  std::vector<ShimEnd> shim_ends;
-  std::vector<PlacedParameter> parameters;  // by Parameter::index
-  std::vector<PlacedLock> signals;          // by Signal::index
-  std::vector<TileUse> use;                 // every tile in use, in order
+  std::vector<PlacedBuffer> buffers{};
+  std::vector<PlacedLock> locks{};
+  std::vector<PlacedChannel> channels{};
+  std::vector<Route> routes{};
+  std::vector<PlacedCore> cores{};
+  std::vector<ShimEnd> shim_ends{};
+  std::vector<PlacedParameter> parameters{};  // by Parameter::index
+  std::vector<PlacedLock> signals{};          // by Signal::index
+  std::vector<TileUse> use{};                 // every tile in use, in order
 
   bool machine_code = false;  // every core has compiled code
-  Cdo cdo;
-  std::vector<uint8_t> pdi, xclbin;
+  Cdo cdo{};
+  std::vector<uint8_t> pdi{}, xclbin{};
 };
 
 // Checks the description and every budget; the message names the tile, the resource, what is used and what

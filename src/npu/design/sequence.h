@@ -52,19 +52,22 @@ class Sequence {
     uint32_t repeat = 1;
     uint64_t bytes = 0;  // moved, all repeats together
   };
+  using QueuedTask = std::pair<size_t, unsigned>;  // position of its queue write in ops_, descriptor
   struct Channel {
     std::vector<Task> pending;
     size_t next = 0;                // of pending
     uint64_t issued = 0, total = 0; // bytes of this phase
-    std::vector<std::pair<size_t, unsigned>> queued;  // position of the queue write in ops_, descriptor
+    std::vector<QueuedTask> queued;
     bool controlled = false;
   };
   using ChannelKey = std::pair<TileId, std::pair<Direction, uint8_t>>;
 
   void fail_once(Error error);
   const ShimEnd* find(Fifo fifo);
+  Result<std::vector<Task>> cut_tasks(Fifo fifo, unsigned argument, const Pattern& region);
   void flush();
   void issue(const ChannelKey& key, Channel& channel);
+  void wait_task(const ChannelKey& key, const QueuedTask& task);
   void wait_oldest(const ChannelKey& key, Channel& channel);
   void drain(const ChannelKey& key, Channel& channel);
 
@@ -72,6 +75,7 @@ class Sequence {
   std::vector<TxnOp> ops_;
   std::map<ChannelKey, Channel> channels_;
   std::map<TileId, uint32_t> busy_bds_;  // one bit each
+  std::map<uint32_t, uint64_t> moved_;   // bytes by fifo
   std::vector<Error> errors_;            // the first one only
 };
 
