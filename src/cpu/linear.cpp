@@ -14,16 +14,17 @@ constexpr size_t kCachedActivations = size_t{3} << 19;
 // Tokens whose sums one tile of scratch holds, and rows of one unit of a matrix that is not ternary.
 constexpr uint32_t kTokenBlock = 512;
 constexpr uint32_t kFloatRows = 16;
-// Bytes of weights below which a unit of a decode step is not split further, and its most rows.
-constexpr size_t kMinUnitBytes = 32 << 10;
-constexpr uint32_t kMaxUnitGroups = 64;
+// Bytes of weights below which a unit of a decode step is not split further, and its most rows. Reads run ahead
+// of the kernel into the next unit, which another thread has: small units read part of the matrix twice.
+constexpr size_t kMinUnitBytes = 64 << 10;
+constexpr uint32_t kMaxUnitGroups = 256;
 // Up to this many tokens, a product per token (GEMV, weights from cache after the first) beats the
 // expansion of codes that GEMM does.
 constexpr uint32_t kGemvTokens = 2;
 
 uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups : ceil_div(w.rows, kGroupRows); }
 
-// Batches: units of one GEMM block. Single tokens: units shrink towards the end (a share of what is
+// Batches: units of one GEMM block. Single tokens: units shrink towards the end (two thirds of a fair share of what is
 // left), so that there are few of them and yet all threads finish together.
 void split(uint32_t out, const Linear& w, uint32_t tokens, unsigned threads, size_t bytes_after,
            std::vector<LinearUnit>& units) {
@@ -38,7 +39,7 @@ void split(uint32_t out, const Linear& w, uint32_t tokens, unsigned threads, siz
   const size_t group_bytes = size_t{w.ternary.tiles} * kTileBytes;
   for (uint32_t g = 0; g < groups;) {
     const size_t left = (groups - g) * group_bytes + bytes_after;
-    const size_t bytes = std::max(kMinUnitBytes, left / (4 * threads));
+    const size_t bytes = std::max(kMinUnitBytes, left * 2 / (3 * threads));
     const uint32_t step = static_cast<uint32_t>(std::clamp<size_t>(bytes / group_bytes, 1, kMaxUnitGroups));
     push(g, std::min(groups, g + step));
     g += step;

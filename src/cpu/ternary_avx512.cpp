@@ -46,9 +46,8 @@ struct DenseDecoder {
 };
 
 // Bytes ahead of the current tile that are asked for: groups follow each other in memory, so this runs
-// over the end of a row group into the next one. Prefetching past the end of the matrix is harmless. p2
-// asks for the second-level cache and p16 for the first, each the better one when measured.
-constexpr size_t kPrefetch = 8192, kPrefetchDense = 4096;
+// over the end of a row group into the next one. Prefetching past the end of the matrix is harmless.
+constexpr size_t kPrefetch = 8192;
 
 // Sums of codes times 1, 4, 16, 64.
 struct FieldSums {
@@ -82,38 +81,22 @@ void gemv_p2(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int
   }
 }
 
-// Tiles of G row groups at a time, G streams of memory: more reads in flight than one stream has, and
-// each broadcast of activations serves G tiles.
-template <int G>
-[[gnu::always_inline]] inline void gemv_p16_groups(const DenseDecoder& decode, const uint8_t* tile, uint32_t tiles,
-                                                   const int8_t* x, int32_t sum, int32_t* acc) {
-  const size_t stride = size_t{tiles} * 64;
-  FieldSums a[G] = {};
-  __m512i first_sum[G] = {};
-  for (uint32_t t = 0; t < tiles; ++t, tile += 64, x += 20) {
-#pragma GCC unroll 4
-    for (int g = 0; g < G; ++g) {
-      __builtin_prefetch(tile + g * stride + kPrefetchDense);
-      __m512i first;
-      const __m512i rest = decode(load(tile + g * stride), &first);
-      dpbusd(first_sum[g], first, broadcast4(x));
-      add_fields(a[g], rest, x + 4);
-    }
-  }
-#pragma GCC unroll 4
-  for (int g = 0; g < G; ++g)
-    _mm512_storeu_si512(acc + 16 * g, _mm512_add_epi32(a[g].total(sum), first_sum[g]));
-}
-
 void gemv_p16(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
-  constexpr uint32_t kStreams = 2;
   const DenseDecoder decode;
   const uint8_t* tile = w.data + size_t{g0} * w.tiles * 64;
-  const size_t stride = size_t{w.tiles} * 64;
-  uint32_t g = g0;
-  for (; g + kStreams <= g1; g += kStreams, tile += kStreams * stride, acc += 16 * kStreams)
-    gemv_p16_groups<kStreams>(decode, tile, w.tiles, x, sum, acc);
-  for (; g < g1; ++g, tile += stride, acc += 16) gemv_p16_groups<1>(decode, tile, w.tiles, x, sum, acc);
+  for (uint32_t g = g0; g < g1; ++g, acc += 16) {
+    FieldSums a{};
+    __m512i first_sum{};
+    const int8_t* columns = x;
+    for (uint32_t t = 0; t < w.tiles; ++t, tile += 64, columns += 20) {
+      __builtin_prefetch(tile + kPrefetch, 0, 2);
+      __m512i first;
+      const __m512i rest = decode(load(tile), &first);
+      dpbusd(first_sum, first, broadcast4(columns));
+      add_fields(a, rest, columns + 4);
+    }
+    _mm512_storeu_si512(acc, _mm512_add_epi32(a.total(sum), first_sum));
+  }
 }
 
 void gemv(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
