@@ -29,9 +29,9 @@ class BodyCheck {
   Result<const End*> end_of(Fifo f) {
     if (f.index >= p_.fifos().size()) return fail(Errc::out_of_range, "{}: unknown fifo {}, the program has {}", what_, f.index, p_.fifos().size());
     const FifoSpec& spec = p_.fifos()[f.index];
-    if (spec.from.tile == core_) return &spec.from;
+    if (spec.from.tile == core_ && !is_linked(p_, f.index, false)) return &spec.from;
     for (const End& to : spec.to)
-      if (to.tile == core_) return &to;
+      if (to.tile == core_ && !is_linked(p_, f.index, true)) return &to;
     return fail(Errc::out_of_range, "{}: the body uses fifo '{}', which has no end there", what_, spec.name);
   }
 
@@ -39,7 +39,7 @@ class BodyCheck {
     ONEBIT_ASSIGN(const End* end, end_of(s.fifo));
     const FifoSpec& f = p_.fifos()[s.fifo.index];
     unsigned depth = end_depth(f, *end);
-    if (is_shared(f, p_.device())) depth = std::max(end_depth(f, f.from), end_depth(f, f.to[0]));
+    if (is_shared(p_, s.fifo.index)) depth = std::max(end_depth(f, f.from), end_depth(f, f.to[0]));
     const unsigned held = held_[s.fifo.index] + s.count;
     if (s.count == 0) return fail(Errc::out_of_range, "{}: the body acquires 0 elements of fifo '{}'", what_, f.name);
     if (held > depth)
@@ -133,8 +133,9 @@ Status check_core(const Program& p, const CoreSpec& c) {
   ONEBIT_TRY(body.run(c.steps));
   for (uint32_t i = 0; i < p.fifos().size(); ++i) {
     const FifoSpec& f = p.fifos()[i];
-    const bool consumes = std::any_of(f.to.begin(), f.to.end(), [&c](const End& e) { return e.tile == c.tile; });
-    if ((consumes || f.from.tile == c.tile) && !body.acquired().contains(i))
+    const bool consumes = !is_linked(p, i, true) && std::any_of(f.to.begin(), f.to.end(), [&c](const End& e) { return e.tile == c.tile; });
+    const bool produces = !is_linked(p, i, false) && f.from.tile == c.tile;
+    if ((consumes || produces) && !body.acquired().contains(i))
       return fail(Errc::out_of_range, "fifo '{}': {} {} it, but its body never acquires an element", f.name, what, consumes ? "receives" : "sends");
   }
   return {};
@@ -244,9 +245,11 @@ Status check_bodies(const Program& p) {
     if (p.device().kind(tile.row) != TileKind::core || cores.contains(tile)) return {};
     return fail(Errc::out_of_range, "fifo '{}': {} has no body", f.name, tile_name(p.device(), tile));
   };
-  for (const FifoSpec& f : p.fifos()) {
-    ONEBIT_TRY(needs_body(f, f.from.tile));
-    for (const End& to : f.to) ONEBIT_TRY(needs_body(f, to.tile));
+  for (uint32_t i = 0; i < p.fifos().size(); ++i) {
+    const FifoSpec& f = p.fifos()[i];
+    if (!is_linked(p, i, false)) ONEBIT_TRY(needs_body(f, f.from.tile));
+    for (const End& to : f.to)
+      if (!is_linked(p, i, true)) ONEBIT_TRY(needs_body(f, to.tile));
   }
   return {};
 }

@@ -93,7 +93,8 @@ Result<TileId> link_tile(const Program& p, const LinkSpec& link, const std::stri
     if (f.to.size() != 1 || f.to[0].tile != tile)
       return fail(Errc::out_of_range, "{}: fifo '{}' does not end in {} alone", what, f.name, name(tile));
   }
-  ONEBIT_TRY(check_kind(p, what, tile, TileKind::mem));
+  if (!p.device().contains(tile) || p.device().kind(tile.row) == TileKind::shim)
+    return fail(Errc::out_of_range, "{}: fifo '{}' ends in {}, expected a memory or core tile", what, first.name, name(tile));
   for (const Fifo out : link.out) {
     const FifoSpec& f = p.fifos()[out.index];
     if (f.from.tile != tile) return fail(Errc::out_of_range, "{}: fifo '{}' starts in {}, expected {}", what, f.name, name(f.from.tile), name(tile));
@@ -131,7 +132,7 @@ using TakenEnds = std::set<std::pair<uint32_t, bool>>;
 
 Status take_end(const Program& p, TakenEnds& taken, Fifo f, bool receives) {
   if (taken.insert({f.index, receives}).second) return {};
-  return fail(Errc::out_of_range, "fifo '{}': its {} in a memory tile belongs to two links", p.fifos()[f.index].name, receives ? "end" : "start");
+  return fail(Errc::out_of_range, "fifo '{}': its {} belongs to two links", p.fifos()[f.index].name, receives ? "end" : "start");
 }
 
 Status check_link(const Program& p, const LinkSpec& link, TakenEnds& taken) {
@@ -221,7 +222,19 @@ std::optional<TileId> shared_owner(const FifoSpec& f, const Device& device, std:
   return no(fmt::format("{} and {} are no neighbours", name(f.from.tile), name(to.tile)));
 }
 
-bool is_shared(const FifoSpec& f, const Device& device) { return f.options.transport != Transport::stream && shared_owner(f, device).has_value(); }
+bool is_linked(const Program& p, uint32_t fifo, bool receives) {
+  for (const LinkSpec& l : p.links())
+    for (const Fifo f : receives ? l.in : l.out)
+      if (f.index == fifo) return true;
+  if (receives) return false;
+  return std::any_of(p.feeds().begin(), p.feeds().end(), [fifo](const FeedSpec& f) { return f.fifo.index == fifo; });
+}
+
+bool is_shared(const Program& p, uint32_t fifo) {
+  const FifoSpec& f = p.fifos()[fifo];
+  if (f.options.transport == Transport::stream || is_linked(p, fifo, false) || is_linked(p, fifo, true)) return false;
+  return shared_owner(f, p.device()).has_value();
+}
 
 Status check_program(const Program& p) {
   if (p.name().empty()) return fail(Errc::out_of_range, "program: the name is empty");

@@ -50,7 +50,7 @@ void add_core_end(Plan& plan, uint32_t index, const End& end, Direction directio
 
 void add_fifo(Plan& plan, uint32_t index) {
   const FifoSpec& f = plan.program.fifos()[index];
-  if (is_shared(f, plan.device())) {
+  if (is_shared(plan.program, index)) {
     const TileId owner = *shared_owner(f, plan.device());
     const uint64_t bytes = end_type(f, f.from).bytes();
     const unsigned depth = std::max(end_depth(f, f.from), end_depth(f, f.to[0]));
@@ -58,9 +58,9 @@ void add_fifo(Plan& plan, uint32_t index) {
     plan.core_rings[{f.from.tile, index}] = plan.core_rings[{f.to[0].tile, index}] = ring;
     return;
   }
-  if (plan.kind(f.from.tile) == TileKind::core) add_core_end(plan, index, f.from, Direction::mm2s);
+  if (plan.kind(f.from.tile) == TileKind::core && !is_linked(plan.program, index, false)) add_core_end(plan, index, f.from, Direction::mm2s);
   for (const End& to : f.to)
-    if (plan.kind(to.tile) == TileKind::core) add_core_end(plan, index, to, Direction::s2mm);
+    if (plan.kind(to.tile) == TileKind::core && !is_linked(plan.program, index, true)) add_core_end(plan, index, to, Direction::s2mm);
 }
 
 void add_link(Plan& plan, const LinkSpec& link) {

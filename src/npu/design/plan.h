@@ -87,7 +87,10 @@ const Type& end_type(const FifoSpec& fifo, const End& end);
 inline unsigned end_depth(const FifoSpec& fifo, const End& end) { return end.depth ? end.depth : fifo.options.depth; }
 // The tile that holds the ring of a fifo between two cores, when memory can carry it. `why` says why not.
 std::optional<TileId> shared_owner(const FifoSpec& fifo, const Device& device, std::string* why = nullptr);
-bool is_shared(const FifoSpec& fifo, const Device& device);
+// Whether a link or feed takes care of the fifo's end (`receives`) or start in a tile; then no body does.
+bool is_linked(const Program& program, uint32_t fifo, bool receives);
+// Whether the fifo goes through memory that both cores reach.
+bool is_shared(const Program& program, uint32_t fifo);
 // The window in which a core sees the data memory of a tile: itself, or its south, west or north neighbour.
 struct CoreWindow {
   uint32_t base;

@@ -193,7 +193,7 @@ class Program {
   // join or feed.
   Fifo fifo(std::string name, End from, std::vector<End> to, Type type, FifoOptions options = {});
 
-  // A memory tile receives elements of `in` and sends them as `out`. The ring has the depth of the
+  // A tile receives elements of `in` and sends them as `out`, by DMA alone; in a core tile too. The ring has the depth of the
   // receiving end; the sent element is the received one, whatever its type is called.
   void forward(Fifo in, Fifo out);
   // A memory tile receives whole elements and sends part i as outs[i]; or receives parts and sends the

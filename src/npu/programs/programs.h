@@ -46,9 +46,16 @@ ExampleProgram passthrough_core_program();
 ExampleProgram transpose_program(unsigned element_words);  // 1: "transpose", 2: "transpose_8byte", ...
 ExampleProgram add_one_program();
 ExampleProgram add_one_32_program();
+ExampleProgram pipeline_program();
 ExampleProgram broadcast_join_program();
 
 // Bytes that depend on the seed only.
 std::vector<uint8_t> example_bytes(size_t size, uint64_t seed);
+// One-dimensional shapes: counts times `unit`.
+std::vector<ExampleShape> example_shapes(std::span<const uint32_t> counts, uint32_t unit);
+// f of every 32-bit word, little endian.
+std::vector<uint8_t> example_words(const std::vector<uint8_t>& in, const std::function<uint32_t(uint32_t)>& f);
+// Counts of elements for programs that stream: 1, small odd ones, around powers of two, a larger prime.
+inline constexpr uint32_t kExampleCounts[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 47, 63, 64, 65, 97, 128, 251};
 
 }  // namespace onebit::npu
