@@ -20,6 +20,8 @@ constexpr SubVerb kSubVerbs[] = {
     {"inspect", "explain an xclbin, PDI, CDO or instruction stream", npu_inspect},
     {"roundtrip", "parse a file into its typed form and write it again", npu_roundtrip},
     {"lint", "apply the hardware rules to files", npu_lint},
+    {"run", "execute a configuration and an instruction stream in the array simulator", npu_run},
+    {"estimate", "time of a GEMM program on the array, from the performance model", npu_estimate},
 };
 
 void print_usage(std::FILE* out) {

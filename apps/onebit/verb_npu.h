@@ -16,6 +16,8 @@ using NpuArguments = std::span<const char* const>;
 Status npu_inspect(NpuArguments args);
 Status npu_roundtrip(NpuArguments args);
 Status npu_lint(NpuArguments args);
+Status npu_run(NpuArguments args);
+Status npu_estimate(NpuArguments args);
 
 // A file and what it was read as; errors name the path.
 struct OpenedNpuFile {
