@@ -27,7 +27,9 @@ ExampleProgram passthrough_program() {
   e.build = [] {
     Program p("passthrough");
     const Type block = type<int32_t>(kBlock);
-    p.forward(p.fifo("in", p.shim(0), {p.mem(0)}, block), p.fifo("out", p.mem(0), {p.shim(0)}, block));
+    const Fifo in = p.fifo("in", p.shim(0), {p.mem(0)}, block);
+    const Fifo out = p.fifo("out", p.mem(0), {p.shim(0)}, block);
+    p.forward(in, out);
     return p;
   };
   e.shapes = example_shapes(kExampleCounts, kBlock);

@@ -4,6 +4,8 @@
 
 #include <fmt/ranges.h>
 
+#include "npu/programs/gemm.h"
+
 namespace onebit::npu {
 
 std::string ExampleShape::name() const { return fmt::format("{}", fmt::join(sizes, "x")); }
@@ -12,6 +14,7 @@ std::span<const ExampleProgram> example_programs() {
   static const std::vector<ExampleProgram> kPrograms{
       passthrough_program(), passthrough_core_program(), transpose_program(1), transpose_program(2), transpose_program(4),
       add_one_program(),     add_one_32_program(),       pipeline_program(),   broadcast_join_program(),
+      gemm_1_program(),      gemm_8x4_program(),
   };
   return kPrograms;
 }

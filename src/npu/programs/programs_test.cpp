@@ -6,6 +6,7 @@
 
 #include "npu/image/lint.h"
 #include "npu/image/npu_file.h"
+#include "npu/programs/run_example.h"
 
 namespace onebit::npu {
 namespace {
@@ -44,6 +45,31 @@ TEST_P(Programs, HasTwentyShapesAndTheSameBytesEachTime) {
   EXPECT_GE(names.size(), 20u);
   EXPECT_EQ(names.size(), program().shapes.size());
   EXPECT_EQ(lowered().xclbin, lowered().xclbin);
+}
+
+TEST_P(Programs, EqualsTheReferenceThreeRunsPerContext) {
+  const design::Lowered l = lowered();
+  for (const ExampleShape& shape : program().shapes) {
+    const std::vector<uint8_t> stream = write_transaction(program().sequence(l, shape).value()).value();
+    auto context = open_example(l.program.device(), l.xclbin);
+    ASSERT_TRUE(context.has_value()) << context.error().message;
+    for (uint64_t run = 0; run < 3; ++run) {
+      const auto report = run_example(*context, stream, program().data(shape, run));
+      ASSERT_TRUE(report.has_value()) << shape.name() << ", run " << run << ": " << report.error().message;
+    }
+  }
+}
+
+// One context serves all shapes, one after the other: nothing of a run is left for the next.
+TEST_P(Programs, EqualsTheReferenceAllShapesInOneContext) {
+  const design::Lowered l = lowered();
+  auto context = open_example(l.program.device(), l.pdi);
+  ASSERT_TRUE(context.has_value()) << context.error().message;
+  for (const ExampleShape& shape : program().shapes) {
+    const std::vector<uint8_t> stream = write_transaction(program().sequence(l, shape).value()).value();
+    const auto report = run_example(*context, stream, program().data(shape, 7));
+    ASSERT_TRUE(report.has_value()) << shape.name() << ": " << report.error().message;
+  }
 }
 
 std::vector<std::string> names() {

@@ -43,7 +43,9 @@ ExampleProgram transpose_program(unsigned element_words) {
     Program p(name);
     const Type block = type<int32_t>(kSide, kSide, w);
     const Pattern turned{0, {{kSide, w}, {kSide, kSide * w}, {w, 1}}};
-    p.forward(p.fifo("in", p.shim(0), {p.mem(0)}, block), p.fifo("out", End(p.mem(0)).with_pattern(turned), {p.shim(0)}, block));
+    const Fifo in = p.fifo("in", p.shim(0), {p.mem(0)}, block);
+    const Fifo out = p.fifo("out", End(p.mem(0)).with_pattern(turned), {p.shim(0)}, block);
+    p.forward(in, out);
     return p;
   };
   for (const auto& [r, c] : {std::pair{1u, 1u}, {1u, 2u}, {2u, 1u}, {2u, 2u}, {3u, 1u}, {1u, 3u}, {3u, 3u}, {2u, 5u}, {5u, 2u}, {4u, 4u}, {7u, 3u},
