@@ -52,11 +52,12 @@ test:
 # of their own: neither has anything for a sanitizer to see.
 SANITIZED := $(CTEST) -LE 'clients|plain|slow' $(CTEST_ARGS)
 
+# No detect_stack_use_after_return: g++ 12 misaligns 64-byte vectors on the fake stack (GCC bug 110027).
 asan:
 	@$(DEPS) build
 	cmake --preset asan $(CCACHE)
 	cmake --build --preset asan -j $(JOBS)
-	cd build/asan && ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1 \
+	cd build/asan && ASAN_OPTIONS=allocator_may_return_null=1:strict_string_checks=1:check_initialization_order=1 \
 	  UBSAN_OPTIONS=print_stacktrace=1 $(SANITIZED)
 
 # Slow tests are kernels on one thread, left out here. ThreadSanitizer of this generation cannot place its shadow memory when the kernel randomises

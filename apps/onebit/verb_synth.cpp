@@ -139,11 +139,12 @@ class Synth {
 
   Status add_tensors() {
     const uint64_t hidden = s_.hidden, q = uint64_t{s_.heads} * s_.head_size, kv = uint64_t{s_.kv_heads} * s_.head_size;
-    // Logits are inner products of a normalised state with an embedding: deviation 2.5.
-    const double embd = 2.5 / std::sqrt(static_cast<double>(hidden));
-    // The layers together bring the residual stream to deviation 5, whatever their number. An embedding that
-    // stood out of it would, through a tied head, make every token predict itself.
-    const double branch = 5 / std::sqrt(2.0 * s_.layers);
+    // Logits are inner products of a normalised state with an embedding: deviation 1.25.
+    const double embd = 1.25 / std::sqrt(static_cast<double>(hidden));
+    // The first layer brings the residual stream to deviation 5, the others together add 2 to it: like that of a
+    // trained model, the stream then hardly depends on the last bit of an activation, however many layers there
+    // are. An embedding that stood out of it would, through a tied head, make every token predict itself.
+    const auto branch = [this](uint32_t layer) { return layer == 0 ? 5 / std::sqrt(2.0) : 2 / std::sqrt(2.0 * (s_.layers - 1)); };
     ONEBIT_TRY(add("token_embd.weight", Kind::embedding, embd_type_, hidden, s_.vocab, static_cast<float>(embd)));
     for (uint32_t i = 0; i < s_.layers; ++i) {
       const std::string blk = fmt::format("blk.{}.", i);
@@ -152,12 +153,12 @@ class Synth {
       ONEBIT_TRY(add_linear(blk + "attn_k.weight", hidden, kv, 1.5));
       ONEBIT_TRY(add_linear(blk + "attn_v.weight", hidden, kv, 1));
       if (sub_norms()) ONEBIT_TRY(add_norm(blk + "attn_sub_norm.weight", q));
-      ONEBIT_TRY(add_linear(blk + "attn_output.weight", q, hidden, branch));
+      ONEBIT_TRY(add_linear(blk + "attn_output.weight", q, hidden, branch(i)));
       ONEBIT_TRY(add_norm(blk + "ffn_norm.weight", hidden));
       ONEBIT_TRY(add_linear(blk + "ffn_gate.weight", hidden, s_.ffn, 1));
       ONEBIT_TRY(add_linear(blk + "ffn_up.weight", hidden, s_.ffn, 1));
       if (sub_norms()) ONEBIT_TRY(add_norm(blk + "ffn_sub_norm.weight", s_.ffn));
-      ONEBIT_TRY(add_linear(blk + "ffn_down.weight", s_.ffn, hidden, branch));
+      ONEBIT_TRY(add_linear(blk + "ffn_down.weight", s_.ffn, hidden, branch(i)));
     }
     ONEBIT_TRY(add_norm("output_norm.weight", hidden));
     if (s_.own_output && !sub_norms())

@@ -87,15 +87,12 @@ async function compare(file, vocab, count) {
   return { kls, mean, worst: Math.max(...kls), sure: sure.length, agreed };
 }
 
-// Random layers pass on what the two quantisations do differently: at these widths the divergence from the
-// F32 distribution is 3e-3 after one layer and 1e-2 after three, for either engine, which moves logits that
-// lie 0.1 apart past each other more often than in a trained model. Hence one layer, and its lower `agree`.
 const shapes = [
-  { shape: "tiny", vocab: 1024, f32: [], tq2: [], agree: 0.97 },
-  { shape: "bitnet-0.7b", vocab: 2048, f32: ["--layers", "3"], tq2: ["--layers", "1"], agree: 0.9 },
+  { shape: "tiny", vocab: 1024, f32: [] },
+  { shape: "bitnet-0.7b", vocab: 2048, f32: ["--layers", "3"] },  // all 24 in F32 are 2.9 GB
 ];
 
-for (const { shape, vocab, f32, tq2, agree } of shapes) {
+for (const { shape, vocab, f32 } of shapes) {
   test(`${shape}: F32 weights, KL < 1e-5 at every position`, async (t) => {
     const r = await compare(synth(shape, "F32", 1, vocab, f32), vocab, positions.f32);
     t.diagnostic(`KL mean ${r.mean.toExponential(2)} worst ${r.worst.toExponential(2)}, top-1 equal on ${r.agreed} of ${r.sure}`);
@@ -105,13 +102,12 @@ for (const { shape, vocab, f32, tq2, agree } of shapes) {
     assert.equal(r.agreed, r.sure);
   });
 
-  test(`${shape}: TQ2_0 weights, mean KL < 1e-2 and the same best token`, async (t) => {
-    const r = await compare(synth(shape, "TQ2_0", 1, vocab, tq2), vocab, positions.tq2);
+  test(`${shape}: TQ2_0 weights, KL < 1e-2 at every position and the same best token`, async (t) => {
+    const r = await compare(synth(shape, "TQ2_0", 1, vocab), vocab, positions.tq2);
     t.diagnostic(`KL mean ${r.mean.toExponential(2)} worst ${r.worst.toExponential(2)}, top-1 equal on ${r.agreed} of ${r.sure}`);
-    assert.ok(r.mean < 1e-2, `mean KL ${r.mean}`);
-    assert.ok(r.worst < 5e-2, `worst KL ${r.worst}`);
+    assert.ok(r.worst < 1e-2, `worst KL ${r.worst}`);
     assert.ok(r.sure > r.kls.length / 4, `margins above 0.1 on ${r.sure} positions only`);
-    assert.ok(r.agreed >= agree * r.sure, `top-1 equal on ${r.agreed} of ${r.sure}`);
+    assert.ok(r.agreed >= 0.97 * r.sure, `top-1 equal on ${r.agreed} of ${r.sure}`);
   });
 }
 
