@@ -4,6 +4,10 @@
 #include <limits>
 #include <queue>
 
+#include <fmt/ranges.h>
+
+#include "npu/design/plan.h"
+
 namespace onebit::npu::design {
 namespace {
 
@@ -33,7 +37,7 @@ class Router {
       }
       if (!congested()) return std::move(trees_);
     }
-    return fail(Errc::out_of_range, "fifo '{}': no free route, the switch ports on its way are taken by '{}'", nets_[loser_].name, nets_[winner_].name);
+    return congestion();
   }
 
  private:
@@ -127,25 +131,32 @@ class Router {
 
   Port slave_at(size_t node) const { return slave_ports(device_.kind(tile_at(node / kPorts).row))[node % kPorts]; }
 
+  // Whether a port serves two nets; then such ports grow dearer.
   bool congested() {
     bool any = false;
-    for (size_t m = 0; m < users_.size(); ++m)
-      if (users_[m] > 1) {
-        history_[m] += kHopCost * (users_[m] - 1);
-        if (!any) name_rivals(m);
-        any = true;
-      }
+    for (size_t m = 0; m < users_.size(); ++m) {
+      if (users_[m] < 2) continue;
+      history_[m] += kHopCost * (users_[m] - 1);
+      if (!any) worst_ = m;
+      any = true;
+    }
     return any;
   }
-  void name_rivals(size_t master) {
-    bool first = true;
+
+  // The side of a switch that too many streams want to leave by.
+  std::unexpected<Error> congestion() const {
+    const TileId tile = tile_at(worst_ / kPorts);
+    const auto masters = master_ports(device_.kind(tile.row));
+    const Bundle side = masters[worst_ % kPorts].bundle;
+    std::vector<std::string> users;
     for (size_t n = 0; n < nets_.size(); ++n)
-      for (const Hop& h : trees_[n]) {
-        if (master_id(h.tile, h.master) != master) continue;
-        if (first) winner_ = n;
-        loser_ = n;
-        first = false;
-      }
+      for (const Hop& h : trees_[n])
+        if (h.tile == tile && h.master.bundle == side) users.push_back(nets_[n].name);
+    const auto ports = std::count_if(masters.begin(), masters.end(), [side](Port p) { return p.bundle == side; });
+    std::string port = npu::name(masters[worst_ % kPorts]);
+    port.pop_back();  // the number
+    return fail(Errc::out_of_range, "{}: {} ports of the switch: {} used ({}), {} available", tile_name(device_, tile), port, users.size(),
+                fmt::join(users, ", "), ports);
   }
 
   const Device& device_;
@@ -153,7 +164,7 @@ class Router {
   std::vector<uint32_t> users_, history_;  // by master port
   std::vector<std::vector<Hop>> trees_;
   uint32_t pressure_ = 0;
-  size_t loser_ = 0, winner_ = 0;
+  size_t worst_ = 0;
 };
 
 }  // namespace
