@@ -63,12 +63,18 @@ Result<Condition> parse_mode(const std::string& text) {
   const size_t colon = text.find(':');
   const std::string word = text.substr(0, colon);
   Condition c;
-  if (word == "single") c.mode = Mode::single;
-  else if (word == "chained") c.mode = Mode::chained;
-  else if (word == "ring") c.mode = Mode::ring;
-  else if (word == "prepared") c = {.mode = Mode::prepared, .count = 8};
-  else if (word == "grouped") c = {.mode = Mode::grouped, .count = 64};
-  else return fail(Errc::usage, "--mode: '{}', expected single, chained, prepared[:COUNT], grouped[:COUNT] or ring", text);
+  if (word == "single")
+    c.mode = Mode::single;
+  else if (word == "chained")
+    c.mode = Mode::chained;
+  else if (word == "ring")
+    c.mode = Mode::ring;
+  else if (word == "prepared")
+    c = {.mode = Mode::prepared, .count = 8};
+  else if (word == "grouped")
+    c = {.mode = Mode::grouped, .count = 64};
+  else
+    return fail(Errc::usage, "--mode: '{}', expected single, chained, prepared[:COUNT], grouped[:COUNT] or ring", text);
   if (colon == std::string::npos) return c;
   const std::string number = text.substr(colon + 1);
   const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), c.count);
@@ -91,7 +97,8 @@ Json estimate_json(const Dataflow& flow, const Shape& s, const Estimate& e) {
 void print_estimate(const Dataflow& flow, const Shape& s, const Estimate& e) {
   fmt::print("{}: {}\n", flow.name, flow.summary);
   fmt::print("{} x {} x {} (M x K x N), {} waves of {} x {}, {} chunks per core\n", s.m, s.k, s.n, e.waves, flow.wave_m(), flow.wave_n(), e.chunks);
-  fmt::print("  {:<20} {:>12.1f} us  estimated\n  {:<20} {:>12.2f} TOPS  estimated, bound by {}\n", "time", e.total * 1e6, "rate", e.tops(), name(e.bound));
+  fmt::print("  {:<20} {:>12.1f} us  estimated\n", "time", e.total * 1e6);
+  fmt::print("  {:<20} {:>12.2f} TOPS  estimated, bound by {}\n", "rate", e.tops(), name(e.bound));
   fmt::print("terms, which add up (estimated, us)\n");
   for (const auto& [what, seconds] : {std::pair("dispatch", e.dispatch), std::pair("instruction stream", e.instruction_stream),
                                       std::pair("first chunk", e.fill), std::pair("array", e.array),
@@ -108,9 +115,11 @@ void list_designs(bool json) {
   Json list = Json::array();
   for (const Preset& p : presets()) {
     if (json)
-      list.push_back({{"name", p.name}, {"family", p.family}, {"tile", {{"m", p.tile.m}, {"k", p.tile.k}, {"n", p.tile.n}}}, {"free_tile", p.free_tile}, {"summary", p.summary}});
+      list.push_back({{"name", p.name}, {"family", p.family}, {"tile", {{"m", p.tile.m}, {"k", p.tile.k}, {"n", p.tile.n}}},
+                      {"free_tile", p.free_tile}, {"summary", p.summary}});
     else
-      fmt::print("{:<12} tile {:>3} x {:>3} x {:>3} (m x k x n){}  {}\n", p.name, p.tile.m, p.tile.k, p.tile.n, p.free_tile ? ", free" : "      ", p.summary);
+      fmt::print("{:<12} tile {:>3} x {:>3} x {:>3} (m x k x n){}  {}\n", p.name, p.tile.m, p.tile.k, p.tile.n,
+                 p.free_tile ? ", free" : "      ", p.summary);
   }
   if (json) fmt::print("{}\n", list.dump(2));
 }
@@ -151,7 +160,7 @@ Status npu_estimate(NpuArguments args) {
   std::vector<std::string> words;
   std::string type, tile_text, stream = "full", mode = "single";
   int64_t compute = 1;
-  double fresh = 0;
+  double fresh = 0, chunk_cycles = 0;
   bool json = false, list = false, check = false;
   Flags flags("onebit npu estimate", "time of a GEMM program on the array, from the performance model (estimated)",
               "onebit npu estimate v9-layout0 512x2560x1280 --mode grouped:64");
@@ -160,6 +169,7 @@ Status npu_estimate(NpuArguments args) {
   flags.choice("--stream", "instruction stream: everything, or what a repeated run needs", &stream, {"full", "lean"});
   flags.text("--mode", "MODE", "single, chained, prepared[:COUNT], grouped[:COUNT] or ring", &mode);
   flags.integer("--compute", "times the kernel runs on each chunk; 0: transfers only", &compute, 0, 1000);
+  flags.real("--chunk-cycles", "core cycles per chunk, expansion of packed operands included (default: the design's)", &chunk_cycles, 0, 1e9);
   flags.real("--fresh", "share of the submits that are the first in their context", &fresh, 0, 1);
   flags.toggle("--json", "print JSON", &json);
   flags.toggle("--list", "list the designs", &list);
@@ -188,6 +198,7 @@ Status npu_estimate(NpuArguments args) {
   if (!type.empty()) {
     ONEBIT_ASSIGN(flow, apply_types(std::move(flow), type));
   }
+  if (flags.given("--chunk-cycles")) flow.kernel.cycles_per_chunk = chunk_cycles;
   ONEBIT_ASSIGN(Condition condition, parse_mode(mode));
   condition.lean = stream == "lean";
   condition.compute = static_cast<double>(compute);

@@ -66,14 +66,16 @@ Status check(const Dataflow& f, const Shape& s, const Condition& c) {
   for (const auto& [what, channels] : {std::pair("A", f.a.channels), std::pair("B", f.b.channels), std::pair("C", f.c.channels)})
     if (channels == 0 || channels > 16) return fail(Errc::out_of_range, "{}: {} has {} shim channels, expected 1 to 16", f.name, what, channels);
   for (const auto& [what, bits] : {std::pair("A", f.a.bits), std::pair("B", f.b.bits), std::pair("C", f.c.bits)})
-    if (!(bits > 0 && bits <= 64)) return fail(Errc::out_of_range, "{}: {} has {} bits per element, expected more than 0, at most 64", f.name, what, bits);
+    if (!(bits > 0 && bits <= 64))
+      return fail(Errc::out_of_range, "{}: {} has {} bits per element, expected more than 0, at most 64", f.name, what, bits);
   if (f.a.shared_by == 0 || f.b.shared_by == 0) return fail(Errc::out_of_range, "{}: an operand is shared by 0 cores", f.name);
   const uint64_t waves_m = div_up(s.m, f.wave_m());
   if (f.max_waves_m && waves_m > f.max_waves_m)
     return fail(Errc::out_of_range, "M is {}, {} takes at most {}", s.m, f.name, uint64_t{f.max_waves_m} * f.wave_m());
   const double resident = resident_bytes(f, s);
   if (f.resident_bytes && resident > f.resident_bytes)
-    return fail(Errc::out_of_range, "{} x {} x {}: {} keeps {:.0f} bytes in each memory tile, there is room for {}", s.m, s.k, s.n, f.name, resident, f.resident_bytes);
+    return fail(Errc::out_of_range, "{} x {} x {}: {} keeps {:.0f} bytes in each memory tile, there is room for {}", s.m, s.k, s.n, f.name,
+                resident, f.resident_bytes);
   if (c.count == 0) return fail(Errc::out_of_range, "a command of 0 GEMMs, expected at least 1");
   const uint64_t epochs = f.c.every_k ? div_up(s.k, f.c.every_k) : 1;
   if (waves_m * div_up(s.n, f.wave_n()) > kMaxWaves / epochs)

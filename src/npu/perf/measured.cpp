@@ -8,7 +8,6 @@
 namespace onebit::npu::perf {
 namespace {
 
-constexpr Condition kEager{};
 constexpr Condition kFresh{.fresh_share = 1};
 constexpr Condition kThreeSubmits{.fresh_share = 1.0 / 3};
 constexpr Condition kNoCompute{.compute = 0};

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "npu/perf/estimate.h"
 #include "npu/perf/fit.h"
@@ -46,6 +48,35 @@ TEST(Perf, FamiliesLeftOutAreReproduced) {
     EXPECT_GT(l.errors.rows, 0u) << l.family;
     EXPECT_LE(l.errors.median, 0.15) << l.family;
     EXPECT_LE(l.errors.worst, 0.30) << l.family;
+  }
+}
+
+// The document's table and its summary are what this build says.
+TEST(Perf, DocumentShowsTheseFigures) {
+  std::ifstream file(std::string(ONEBIT_SOURCE_DIR) + "/docs/npu-performance-model.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  ASSERT_FALSE(text.empty());
+  const auto rows = compare();
+  ASSERT_TRUE(rows);
+  for (const Comparison& c : *rows) {
+    const std::string label = c.row->label;
+    const std::string condition = label + (c.row->variant.calibrates ? (label.empty() ? "sets a constant" : ", sets a constant") : "");
+    const Shape& s = c.row->shape;
+    const std::string line = fmt::format("| {} | {} | {} x {} x {} | {} | {:.1f} | {:.1f} | {:+.1f} % |\n", c.row->row, c.row->design, s.m, s.k,
+                                         s.n, condition, c.measured_us, c.estimated_us, 100 * c.error());
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
+  const Errors all = summarize(*rows, true), free = summarize(*rows, false);
+  const std::string summary = fmt::format("over {} measured figures the median error is {:.1f} % and the worst {:.1f} %; over the {} that set no\n"
+                                          "constant, {:.1f} % and {:.1f} %",
+                                          all.rows, 100 * all.median, 100 * all.worst, free.rows, 100 * free.median, 100 * free.worst);
+  EXPECT_NE(text.find(summary), std::string::npos) << summary;
+  const auto left = leave_one_family_out();
+  ASSERT_TRUE(left);
+  for (const LeftOut& l : *left) {
+    const std::string line = fmt::format("| {} | {} | {:.1f} % | {:.1f} % | {} | {} | {} |\n", l.family, l.errors.rows, 100 * l.errors.median,
+                                         100 * l.errors.worst, l.coupling, l.launch_s * 1e6, l.wave_turn_cycles);
+    EXPECT_NE(text.find(line), std::string::npos) << line;
   }
 }
 
