@@ -212,6 +212,9 @@ TEST(AieArithmetic, Products) {
   const auto f = aie::mac(aie::zeros<accfloat, 16>(), aie::broadcast<bfloat16, 16>(bfloat16(1.5f)), aie::broadcast<bfloat16, 16>(bfloat16(-2.0f)));
   EXPECT_EQ(f.to_vector<float>().get(9), -3.0f);
   EXPECT_EQ(aie::add(p, aie::broadcast<int32, 32>(7)).lanes[5], p.lanes[5] + 7);
+  EXPECT_EQ(aie::mul(a, b[2]).lanes[1], a.get(1) * b.get(2));
+  EXPECT_EQ(aie::add(a, b[2]).get(1), static_cast<int8>(a.get(1) + b.get(2)));
+  EXPECT_EQ(aie::gt(a, int8{0}).count(), aie::lt(int8{0}, a).count());
 }
 
 TEST(AieShuffle, Moves) {
@@ -298,6 +301,14 @@ TEST(AieMmul, BlocksAreRowMajor) {
     check_mmul<4, 8, 8, bfloat16, bfloat16>(random);
     check_mmul<4, 8, 4, bfloat16, bfloat16>(random);
   }
+}
+
+TEST(AieMmul, FirstMacOfANewOneIsAMul) {
+  aie::mmul<8, 8, 8, int8, int8> c;
+  c.mac(aie::broadcast<int8, 64>(1), aie::broadcast<int8, 64>(2));
+  EXPECT_EQ(c.to_vector<int32>().get(5), 16);
+  c.mac(aie::broadcast<int8, 64>(1), aie::broadcast<int8, 64>(2));
+  EXPECT_EQ(c.to_vector<int32>().get(5), 32);
 }
 
 TEST(AieMmul, ExtremesDoNotSaturate) {

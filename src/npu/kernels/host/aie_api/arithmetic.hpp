@@ -41,14 +41,18 @@ L lane_product(A a, B b) {
   }
 }
 
+// An element, or a reference to one within a vector.
 template <class S>
-concept Scalar = Elem<S> || std::is_arithmetic_v<S>;
-
-// A scalar operand takes part as a vector of it.
-template <class T, unsigned N, class S>
-vector<T, N> spread(S s) {
-  return broadcast<T, N>(static_cast<T>(s));
-}
+struct elem_value { using type = S; };
+template <class T, unsigned N>
+struct elem_value<vector_elem_ref<T, N>> { using type = T; };
+template <class T, unsigned N>
+struct elem_value<vector_elem_const_ref<T, N>> { using type = T; };
+template <class S>
+concept ElemOrRef = Elem<typename elem_value<S>::type>;
+// The API takes a scalar of the vector's own type only: an int does not become an int8.
+template <class S, class T>
+concept ElemOf = std::same_as<typename elem_value<S>::type, T>;
 
 }  // namespace detail
 
@@ -93,19 +97,6 @@ vector<T, N> abs(const vector<T, N>& a) {
   return detail::zip(a, a, [](auto x, auto) { return x < 0 ? -x : x; });
 }
 
-#define AIE_MODEL_WITH_SCALAR(name)                                                                                          \
-  template <class T, unsigned N, detail::Scalar S>                                                                           \
-  vector<T, N> name(const vector<T, N>& a, S b) { return name(a, detail::spread<T, N>(b)); }                                  \
-  template <class T, unsigned N, detail::Scalar S>                                                                           \
-  vector<T, N> name(S a, const vector<T, N>& b) { return name(detail::spread<T, N>(a), b); }
-AIE_MODEL_WITH_SCALAR(add)
-AIE_MODEL_WITH_SCALAR(sub)
-AIE_MODEL_WITH_SCALAR(min)
-AIE_MODEL_WITH_SCALAR(max)
-AIE_MODEL_WITH_SCALAR(bit_and)
-AIE_MODEL_WITH_SCALAR(bit_or)
-AIE_MODEL_WITH_SCALAR(bit_xor)
-#undef AIE_MODEL_WITH_SCALAR
 
 // Left by `shift` bits, and right with the sign, without rounding or saturation.
 template <class T, unsigned N>
@@ -146,6 +137,27 @@ template <class T, unsigned N>
 mask<N> gt(const vector<T, N>& a, const vector<T, N>& b) { return lt(b, a); }
 template <class T, unsigned N>
 mask<N> ge(const vector<T, N>& a, const vector<T, N>& b) { return le(b, a); }
+
+// Each of these with a scalar on one side, which takes part as a vector of it.
+#define AIE_MODEL_WITH_SCALAR(name)                                                  \
+  template <class T, unsigned N, detail::ElemOf<T> S>                                \
+  auto name(const vector<T, N>& a, S b) { return name(a, broadcast<T, N>(T(b))); }   \
+  template <class T, unsigned N, detail::ElemOf<T> S>                                \
+  auto name(S a, const vector<T, N>& b) { return name(broadcast<T, N>(T(a)), b); }
+AIE_MODEL_WITH_SCALAR(add)
+AIE_MODEL_WITH_SCALAR(sub)
+AIE_MODEL_WITH_SCALAR(min)
+AIE_MODEL_WITH_SCALAR(max)
+AIE_MODEL_WITH_SCALAR(bit_and)
+AIE_MODEL_WITH_SCALAR(bit_or)
+AIE_MODEL_WITH_SCALAR(bit_xor)
+AIE_MODEL_WITH_SCALAR(eq)
+AIE_MODEL_WITH_SCALAR(neq)
+AIE_MODEL_WITH_SCALAR(lt)
+AIE_MODEL_WITH_SCALAR(le)
+AIE_MODEL_WITH_SCALAR(gt)
+AIE_MODEL_WITH_SCALAR(ge)
+#undef AIE_MODEL_WITH_SCALAR
 
 // Lane i of b where the mask has bit i, else of a.
 template <class T, unsigned N>
@@ -195,14 +207,16 @@ auto mul(const vector<A, N>& a, const vector<B, N>& b) {
   for (unsigned i = 0; i < N; ++i) out.lanes[i] = detail::lane_product<L>(a.lanes[i], b.lanes[i]);
   return out;
 }
-template <class Tag = accauto, class A, detail::Elem B, unsigned N>
-auto mul(const vector<A, N>& a, B b) { return mul<Tag>(a, broadcast<B, N>(b)); }
-template <class Tag = accauto, detail::Elem A, class B, unsigned N>
-auto mul(A a, const vector<B, N>& b) { return mul<Tag>(broadcast<A, N>(a), b); }
-template <class Tag = accauto, class A, class B, unsigned N, unsigned M>
-auto mul(const vector<A, N>& a, const vector_elem_ref<B, M>& b) { return mul<Tag>(a, b.get()); }
-template <class Tag = accauto, class A, class B, unsigned N, unsigned M>
-auto mul(const vector<A, N>& a, const vector_elem_const_ref<B, M>& b) { return mul<Tag>(a, b.get()); }
+template <class Tag = accauto, class A, detail::ElemOrRef S, unsigned N>
+auto mul(const vector<A, N>& a, S b) {
+  using B = typename detail::elem_value<S>::type;
+  return mul<Tag>(a, broadcast<B, N>(B(b)));
+}
+template <class Tag = accauto, detail::ElemOrRef S, class B, unsigned N>
+auto mul(S a, const vector<B, N>& b) {
+  using A = typename detail::elem_value<S>::type;
+  return mul<Tag>(broadcast<A, N>(A(a)), b);
+}
 
 // acc + a * b, acc - a * b, -(a * b); operands as for mul.
 template <class Tag, unsigned N, class A, class B>

@@ -62,18 +62,20 @@ struct mmul {
   using vector_B_type = vector<B, size_B>;
   using accum_type = accum<detail::choose_tag<Tag, A, B>, size_C>;
 
-  mmul() = default;
-  mmul(const accum_type& acc) : data(acc) {}
+  mmul() = default;  // its first mac is a mul
+  mmul(const accum_type& acc) : zero(false), data(acc) {}
   template <class T>
-  mmul(const vector<T, size_C>& v, int shift = 0) : data(v, shift) {}
+  mmul(const vector<T, size_C>& v, int shift = 0) : zero(false), data(v, shift) {}
 
   static constexpr unsigned size() { return size_C; }
 
   void mul(const vector_A_type& a, const vector_B_type& b) {
-    data.lanes.fill(0);
+    zero = true;
     mac(a, b);
   }
   void mac(const vector_A_type& a, const vector_B_type& b) {
+    if (zero) data.lanes.fill(0);
+    zero = false;
     detail::multiply_accumulate<M, K, N>(data.lanes.data(), a.lanes.data(), b.lanes.data());
   }
   accum_type to_accum() const { return data; }
@@ -82,6 +84,7 @@ struct mmul {
   vector<T, size_C> to_vector(int shift = 0) const { return data.template to_vector<T>(shift); }
 
  private:
+  bool zero = true;
   accum_type data;
 };
 

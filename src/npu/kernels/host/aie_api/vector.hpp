@@ -217,13 +217,14 @@ auto unpack(const vector<T, N>& v) { return v.unpack(); }
 template <class T, unsigned N>
 auto pack(const vector<T, N>& v) { return v.pack(); }
 
-template <class T, unsigned N>
+template <class T, unsigned N = 512 / detail::type_bits<T>>
+  requires detail::Elem<T>
 vector<T, N> zeros() {
   vector<T, N> v;
   v.lanes.fill(detail::lane_t<T>{});
   return v;
 }
-template <class T, unsigned N>
+template <class T, unsigned N = 512 / detail::type_bits<T>>
 vector<T, N> broadcast(T value) {
   vector<T, N> v;
   v.lanes.fill(static_cast<detail::lane_t<T>>(value));
