@@ -19,6 +19,7 @@ double interpolate(std::span<const RatePoint> points, double at) {
 namespace {
 
 constexpr uint64_t kMaxWaves = 4u << 20;
+constexpr uint32_t kCoreDataBytes = 64 << 10;
 
 uint64_t div_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
@@ -55,6 +56,12 @@ double resident_bytes(const Dataflow& f, const Shape& s) {
   return part(f.a, f.wave_m(), s.m) + part(f.b, f.wave_n(), s.n);
 }
 
+// Of a core's data memory: two slots for each operand, 32-bit accumulators, and a second place for C where there is one.
+double core_bytes(const Dataflow& f) {
+  const double m = f.tile.m, n = f.tile.n, k = f.tile.k;
+  return 2 * (m * k * f.a.bits / f.a.shared_by + n * k * f.b.bits / f.b.shared_by) / 8 + m * n * (4 + (f.c.own_buffer ? f.c.bits / 8 : 0));
+}
+
 Status check(const Dataflow& f, const Shape& s, const Condition& c) {
   for (const auto& [what, value] : {std::pair("M", s.m), std::pair("K", s.k), std::pair("N", s.n)})
     if (value == 0 || value > kMaxDimension) return fail(Errc::out_of_range, "{} is {}, expected 1 to {}", what, value, kMaxDimension);
@@ -69,6 +76,9 @@ Status check(const Dataflow& f, const Shape& s, const Condition& c) {
     if (!(bits > 0 && bits <= 64))
       return fail(Errc::out_of_range, "{}: {} has {} bits per element, expected more than 0, at most 64", f.name, what, bits);
   if (f.a.shared_by == 0 || f.b.shared_by == 0) return fail(Errc::out_of_range, "{}: an operand is shared by 0 cores", f.name);
+  if (core_bytes(f) > kCoreDataBytes)
+    return fail(Errc::out_of_range, "{}: tile m {} k {} n {} takes {:.0f} bytes of a core, there are {}", f.name, f.tile.m, f.tile.k, f.tile.n,
+                core_bytes(f), kCoreDataBytes);
   const uint64_t waves_m = div_up(s.m, f.wave_m());
   if (f.max_waves_m && waves_m > f.max_waves_m)
     return fail(Errc::out_of_range, "M is {}, {} takes at most {}", s.m, f.name, uint64_t{f.max_waves_m} * f.wave_m());
@@ -100,7 +110,7 @@ Walk make_walk(const Dataflow& f, const Shape& s, const Condition& c, const Rate
   const double a_chunk = 1.0 * f.tile.m * f.tile.k * f.a.bits / 8 / f.a.shared_by;
   const double b_chunk = 1.0 * f.tile.n * f.tile.k * f.b.bits / 8 / f.b.shared_by;
   w.chunk_stream_s = t.seconds(std::max(a_chunk, b_chunk) / r.stream_bytes_per_cycle);
-  w.core_drain_s = t.seconds(f.tile.m * f.tile.n * f.c.bits / 8 / r.stream_bytes_per_cycle);
+  w.core_drain_s = t.seconds(1.0 * f.tile.m * f.tile.n * f.c.bits / 8 / r.stream_bytes_per_cycle);
   // A core without a kernel still works its locks: about five operations a chunk.
   const double cycles = std::max(5 * t.core_lock_cycles, c.compute * f.kernel.cycles_per_chunk);
   w.chunk_s = std::max(t.seconds(cycles), w.chunk_stream_s);

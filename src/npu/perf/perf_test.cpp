@@ -158,6 +158,8 @@ TEST(Perf, Refusals) {
   bad.b.channels = 17;
   EXPECT_EQ(message(bad, {64, 64, 64}), "v9: B has 17 shim channels, expected 1 to 16");
   bad = *v9;
+  bad.tile.n = 256;
+  EXPECT_EQ(message(bad, {64, 64, 64}), "v9: tile m 128 k 64 n 256 takes 204800 bytes of a core, there are 65536");
   bad.tile.n = 0;
   EXPECT_EQ(message(bad, {64, 64, 64}), "v9: tile m 128 k 64 n 0, expected 1 to 65536");
   bad = *v9;
@@ -166,6 +168,10 @@ TEST(Perf, Refusals) {
   bad = *v9;
   bad.c.bits = NAN;
   EXPECT_NE(message(bad, {64, 64, 64}), "no error");
+  bad = *preset("bn-stock", Tile{65536, 65536, 65536});
+  EXPECT_NE(message(bad, {64, 64, 64}), "no error");
+  // A tile that leaves no room for a second C is drained in place.
+  EXPECT_EQ(message(*preset("bn-stock", Tile{128, 64, 64}), {1024, 2560, 2560}), "no error");
   const auto one = preset("one-core");
   EXPECT_EQ(message(*one, {kMaxDimension, 64, kMaxDimension}),
             "1048576 x 64 x 1048576 takes more than 4194304 waves of 64 x 64");

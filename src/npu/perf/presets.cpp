@@ -168,7 +168,11 @@ Dataflow whole_array(const Tile& tile, bool b_by_columns, bool c_twice) {
   return f;
 }
 
-Dataflow bn_stock(const Tile& tile) { return whole_array(tile, false, true); }
+// Its fifo of C is two deep where a core has room for that: 2mk + 2kn + 8mn.
+Dataflow bn_stock(const Tile& t) {
+  const uint64_t bytes = 2 * uint64_t{t.k} * (uint64_t{t.m} + t.n) + 8 * uint64_t{t.m} * t.n;
+  return whole_array(t, false, bytes <= 62 * 1024);
+}
 Dataflow bn_tuned(const Tile& tile) { return whole_array(tile, true, false); }
 
 // 4 x 16 x 16 multiplications: 1.527 us where int8 takes 1.580.
