@@ -40,6 +40,12 @@ TEST(Perf, MeasuredRowsAreReproduced) {
   EXPECT_LT(summarize(*rows, false).rows, summarize(*rows, true).rows);
 }
 
+// Published beside the numbered rows: V9's smallest GEMM, alone and in a queue.
+TEST(Perf, TheSmallestGemmIsReproduced) {
+  EXPECT_NEAR(of("v9-layout0", {512, 64, 512}).total * 1e6, 214, 0.05 * 214);
+  EXPECT_NEAR(of("v9-layout0", {512, 64, 512}, {.mode = Mode::chained}).total * 1e6, 167, 0.05 * 167);
+}
+
 TEST(Perf, FamiliesLeftOutAreReproduced) {
   const auto left = leave_one_family_out();
   ASSERT_TRUE(left) << left.error().message;
