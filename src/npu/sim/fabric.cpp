@@ -139,7 +139,7 @@ Status Fabric::collect_master(TileId tile, uint8_t master, unsigned depth, Link&
   const Port port = master_ports(kind)[master];
   switch (port.bundle) {
     case Bundle::control:
-      return fail(Errc::unsupported, "{}: a stream reaches TILE_CTRL, and control packets are not modelled", name(tile));
+      return fail(Errc::unsupported, "{}: a stream reaches it, and control packets are not modelled", master_name(array_.device, tile, master));
     case Bundle::fifo: return collect_slave(tile, *slave_index(kind, port), depth + 1, link);
     case Bundle::south:
     case Bundle::west:

@@ -22,10 +22,9 @@ struct TimingModel {
   // Reads and writes together: 33.7 + 33.7 at equal volume, about 46.7 + 33 in a GEMM with its fixed part removed.
   double ddr_mixed_bytes_per_s = 80e9;
 
-  // One 32-bit stream inside the array. Memory tile -> core was measured at >= 4.8 bytes per cycle per channel with
-  // two channels running (a lower bound). A shim channel's 12.8e9 B/s is 7.1 bytes per cycle: no 4-byte limit.
-  double stream_bytes_per_cycle = 4.8;
-  double shim_stream_bytes_per_cycle = 7.5;
+  // One stream of the array. The fastest seen: a shim channel that writes 13.5e9 B/s, 7.5 bytes per cycle. Memory tile
+  // -> core was measured at >= 4.8 bytes per cycle per channel with two channels running, a lower bound only.
+  double stream_bytes_per_cycle = 7.5;
 
   // First word of a descriptor that reads DDR, after the descriptor is loaded; and of one that writes it. Measured on
   // Phoenix (other silicon): about 750 and 170 cycles.
