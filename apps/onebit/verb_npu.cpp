@@ -20,6 +20,9 @@ constexpr SubVerb kSubVerbs[] = {
     {"inspect", "explain an xclbin, PDI, CDO or instruction stream", npu_inspect},
     {"roundtrip", "parse a file into its typed form and write it again", npu_roundtrip},
     {"lint", "apply the hardware rules to files", npu_lint},
+    {"list", "name the example programs", npu_list},
+    {"build", "write a program's PDI, xclbin and instruction streams", npu_build},
+    {"show", "draw a program placed and routed on the array", npu_show},
     {"run", "execute a configuration and an instruction stream in the array simulator", npu_run},
     {"estimate", "time of a GEMM program on the array, from the performance model", npu_estimate},
 };

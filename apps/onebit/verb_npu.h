@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "npu/device/device.h"
 #include "npu/image/npu_file.h"
+#include "npu/programs/programs.h"
 
 namespace onebit::cli {
 
@@ -18,6 +19,16 @@ Status npu_roundtrip(NpuArguments args);
 Status npu_lint(NpuArguments args);
 Status npu_run(NpuArguments args);
 Status npu_estimate(NpuArguments args);
+Status npu_list(NpuArguments args);
+Status npu_build(NpuArguments args);
+Status npu_show(NpuArguments args);
+// `onebit npu run NAME`, where NAME is an example program.
+Status npu_run_program(const std::string& name, NpuArguments args);
+
+// The example program of that name; Errc::usage names those there are.
+Result<const npu::ExampleProgram*> npu_program(const std::string& name);
+// "96x64"; as many sizes as the program has.
+Result<npu::ExampleShape> npu_program_shape(const std::string& text, const npu::ExampleProgram& program);
 
 // A file and what it was read as; errors name the path.
 struct OpenedNpuFile {

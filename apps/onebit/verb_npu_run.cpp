@@ -179,6 +179,10 @@ std::vector<const char*> join_repeated(NpuArguments args, const char* flag, std:
 }  // namespace
 
 Status npu_run(NpuArguments args) {
+  // A program of the catalogue, unless a file has its name.
+  std::error_code ignored;
+  for (const char* a : args)
+    if (npu::find_example_program(a) && !std::filesystem::exists(a, ignored)) return npu_run_program(a, args);
   Options o;
   Flags flags("onebit npu run", "execute a configuration and an instruction stream in the array simulator",
               "onebit npu run design.xclbin insts.bin --arg 0=random:4096 --out 1=result.bin --runs 3");
@@ -190,7 +194,7 @@ Status npu_run(NpuArguments args) {
   flags.text("--trace", "FILE", "write a Chrome trace of simulated times, for Perfetto; implies --timed", &o.trace);
   flags.toggle("--json", "print JSON", &o.json);
   flags.choice("--device", "the array: npu1 (Phoenix), npu2 (Strix, Strix Halo, Krackan)", &o.generation, {"npu1", "npu2"});
-  flags.positional("FILE...", "a configuration (xclbin, PDI, CDO), then an instruction stream", &o.files, 2);
+  flags.positional("FILE...", "a configuration (xclbin, PDI, CDO), then an instruction stream; or the name of an example program", &o.files, 2);
   std::string joined_args, joined_outs;
   const std::vector<const char*> first = join_repeated(args, "--arg", joined_args);
   const std::vector<const char*> second = join_repeated(first, "--out", joined_outs);
@@ -198,8 +202,7 @@ Status npu_run(NpuArguments args) {
   ONEBIT_TRY(parse_flags(flags, second, &done));
   if (done) return {};
   if (o.files.empty()) return fail(Errc::usage, "FILE is missing");
-  std::error_code ignored;
-  if (!std::filesystem::exists(o.files[0], ignored)) return fail(Errc::io, "{}: no such file", o.files[0]);
+  if (!std::filesystem::exists(o.files[0], ignored)) return fail(Errc::io, "{}: no such file and no such program (see 'onebit npu list')", o.files[0]);
   if (o.files.size() < 2) return fail(Errc::usage, "an instruction stream is missing after {}", o.files[0]);
   return execute(o);
 }

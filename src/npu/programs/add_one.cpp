@@ -49,6 +49,7 @@ Result<Program> build_add_one_32() {
 // Column c takes blocks c, c + 8, ... of kRows * kBlock words.
 Result<Transaction> add_one_32_sequence(const Lowered& lowered, const ExampleShape& shape) {
   constexpr uint64_t kWhole = uint64_t{kRows} * kBlock;
+  if (shape.sizes[0] == 0 || shape.sizes[0] % kWhole) return fail(Errc::out_of_range, "add_one_32: {} words, expected a multiple of {}", shape.sizes[0], kWhole);
   const uint64_t blocks = shape.sizes[0] / kWhole;
   const uint32_t fifos = 2 + 2 * kRows;  // of one column
   Sequence s(lowered);

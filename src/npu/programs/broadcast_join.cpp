@@ -53,6 +53,7 @@ Result<Transaction> sequence(const Lowered& lowered, const ExampleShape& shape) 
     s.set({2 * r + 1}, static_cast<int32_t>(shape.sizes[0] / kBlock));
     s.raise({r});
   }
+  if (shape.sizes[0] == 0 || shape.sizes[0] % kBlock) return fail(Errc::out_of_range, "broadcast_join: {} words, expected a multiple of {}", shape.sizes[0], kBlock);
   // The result of core r is row r of a 4 x N matrix: block by block, the four rows in turn.
   const uint64_t n = shape.sizes[0];
   s.move({kIn}, 0, linear(0, n)).move({kOut}, 1, {0, {{n / kBlock, kBlock}, {kCores, n}, {kBlock, 1}}});
