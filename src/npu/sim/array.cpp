@@ -5,7 +5,8 @@
 
 namespace onebit::npu {
 
-TileMemory::TileMemory(uint32_t bytes) : storage_(new uint8_t[bytes + 64]), size_(bytes) {
+void TileMemory::allocate() const {
+  storage_.reset(new uint8_t[size_ + 64]);
   const auto at = reinterpret_cast<uintptr_t>(storage_.get());
   data_ = storage_.get() + (64 - at % 64) % 64;
   std::fill_n(data_, size_, kPoison);

@@ -34,17 +34,21 @@ struct BdSlot {
   uint64_t version = 0;  // counts writes
 };
 
-// Memory aligned to 64 bytes, filled with poison.
+// Memory aligned to 64 bytes, filled with poison; allocated when first looked at.
 class TileMemory {
  public:
-  explicit TileMemory(uint32_t bytes);
-  uint8_t* data() const { return data_; }
+  explicit TileMemory(uint32_t bytes) : size_(bytes) {}
+  uint8_t* data() const {
+    if (!data_) allocate();
+    return data_;
+  }
   uint32_t size() const { return size_; }
-  Bytes bytes() const { return {data_, size_}; }
+  Bytes bytes() const { return {data(), size_}; }
 
  private:
-  std::unique_ptr<uint8_t[]> storage_;
-  uint8_t* data_;
+  void allocate() const;
+  mutable std::unique_ptr<uint8_t[]> storage_;
+  mutable uint8_t* data_ = nullptr;
   uint32_t size_;
 };
 

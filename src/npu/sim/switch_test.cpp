@@ -84,7 +84,7 @@ TEST(SimSwitch, MergesPacketsAndDropsHeaders) {
     ASSERT_TRUE(report) << report.error().message;
     // Source row 1, type 1, id; bit 31 makes the parity odd.
     std::vector<uint32_t> expected{100, 101, 102, 103, 104, 105};
-    if (!drop) expected = {0x80011004, 100, 101, 102, 0x00011005, 103, 104, 105};
+    if (!drop) expected = {0x00011004, 100, 101, 102, 0x80011005, 103, 104, 105};
     EXPECT_EQ(b.data[1], expected);
   }
 }
