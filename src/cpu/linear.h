@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "cpu/float_ops.h"
 #include "cpu/ternary.h"
+#include "cpu/ternary_device.h"
 #include "format/codec.h"
 #include "format/gguf.h"
 
@@ -24,6 +26,10 @@ struct Linear {
   float scale = 1;  // of the whole matrix
   const GgufTensor* tensor = nullptr;
   I2sLayout i2s = I2sLayout::block128;
+
+  // Row groups [0, device_groups) are also matrix `device_matrix` of Compute::device.
+  uint32_t device_groups = 0;
+  uint32_t device_matrix = 0;
 
   bool is_ternary() const { return ternary.groups != 0; }
 };
@@ -46,6 +52,14 @@ class Compute {
   const TernaryKernels* ternary = nullptr;
   const FloatOps* ops = nullptr;
   ThreadPool* pool = nullptr;
+
+  // Multiplies the rows it holds for batches of at least `device_tokens`. What it fails to do the CPU does in its
+  // place; `device_error` keeps the first reason and `device_failures` counts.
+  TernaryDevice* device = nullptr;
+  uint32_t device_tokens = 16;
+  uint64_t device_calls = 0, device_failures = 0;
+  std::optional<Error> device_error;
+  Buffer device_sums;  // int32, of the call in progress; kept for its memory
 
   std::vector<LinearUnit> units;  // of the call in progress; kept for its memory
 

@@ -74,11 +74,51 @@ struct Input {
   }
 };
 
+// Multiplies from the unpacked codes, when asked for the result. Fails at the n-th start or finish, if told so.
+struct FakeDevice : TernaryDevice {
+  std::vector<const Layer*> matrices;
+  int fail_start = -1, fail_finish = -1, starts = 0, finishes = 0;
+  QuantActs x;
+  std::vector<Product> products;
+
+  // Gives the device row groups [0, groups) of a layer.
+  void take(Layer& l, uint32_t groups) {
+    if (!l.linear.is_ternary()) return;
+    l.linear.device_groups = std::min(groups, l.linear.ternary.groups);
+    l.linear.device_matrix = static_cast<uint32_t>(matrices.size());
+    matrices.push_back(&l);
+  }
+  Status start(const QuantActs& input, std::span<const Product> wanted) override {
+    if (starts++ == fail_start) return fail(Errc::device, "no start");
+    x = input;
+    products.assign(wanted.begin(), wanted.end());
+    return {};
+  }
+  Status finish() override {
+    for (const Product& p : products) {
+      const Layer& l = *matrices[p.matrix];
+      std::vector<uint8_t> codes(l.cols);
+      for (uint32_t r = 0; r < std::min(l.rows, l.linear.device_groups * kGroupRows); ++r) {
+        unpack_ternary_row(l.linear.ternary, r, codes.data());
+        for (uint32_t t = 0; t < x.tokens; ++t) {
+          int32_t sum = 0;
+          for (uint32_t k = 0; k < l.cols; ++k) sum += (codes[k] - 1) * x.q[t * x.stride + k];
+          p.sums[t * p.ld + r] = sum;
+        }
+      }
+    }
+    if (finishes++ == fail_finish) return fail(Errc::device, "no finish");
+    return {};
+  }
+};
+
 struct Case {
   Isa isa;
   unsigned threads;
   uint32_t batch;
   TernaryLayout layout;
+  FakeDevice* device = nullptr;
+  uint32_t device_groups = 0;
 };
 
 // All outputs of three products of one input and of a gated pair, in batches.
@@ -91,6 +131,12 @@ std::vector<float> run(const Case& c, uint32_t tokens, uint32_t cols, bool terna
   const Input in(tokens, cols, *compute->ops);
   const auto a = make_layer(70, cols, c.layout, pool, 0.7f, ternary), b = make_layer(16, cols, c.layout, pool, 1.3f, ternary),
              d = make_layer(90, cols, c.layout, pool, 0.01f, ternary), e = make_layer(90, cols, c.layout, pool, 0.02f, true);
+  if (c.device) {
+    compute->device = c.device;
+    compute->device_tokens = 2;
+    c.device->matrices.clear();
+    for (Layer* l : {a.get(), b.get(), d.get(), e.get()}) c.device->take(*l, c.device_groups);
+  }
   std::vector<float> ya(size_t{tokens} * 70, NAN), yb(size_t{tokens} * 16, 1.5f), h(size_t{tokens} * 90, NAN), s = h;
   for (uint32_t t = 0; t < tokens; t += c.batch) {
     const LinearInput x = in.part(t, std::min(c.batch, tokens - t));
@@ -131,6 +177,50 @@ TEST_P(LinearBits, DoNotDependOnThreadsBatchIsaOrLayout) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, LinearBits, testing::Bool(), [](const auto& i) { return i.param ? "ternary" : "float"; });
+
+TEST(Linear, ADeviceChangesNothing) {
+  const uint32_t tokens = 9, cols = 100;
+  for (const bool ternary : {true, false}) {
+    const auto expected = run({best_isa(), 2, tokens, TernaryLayout::p16}, tokens, cols, ternary);
+    for (const uint32_t groups : {0u, 1u, 3u, 100u})
+      for (const uint32_t batch : {1u, 4u, tokens}) {
+        SCOPED_TRACE(testing::Message() << groups << " groups, batch " << batch);
+        FakeDevice device;
+        expect_same_bits(run({best_isa(), 2, batch, TernaryLayout::p16, &device, groups}, tokens, cols, ternary), expected);
+        EXPECT_EQ(device.starts > 0, ternary && groups > 0 && batch > 1);
+        EXPECT_EQ(device.starts, device.finishes);
+      }
+    for (int n = 0; n < 3; ++n) {
+      FakeDevice starts, finishes;
+      starts.fail_start = finishes.fail_finish = n;
+      expect_same_bits(run({best_isa(), 2, tokens, TernaryLayout::p2, &starts, 2}, tokens, cols, ternary), expected);
+      expect_same_bits(run({best_isa(), 2, tokens, TernaryLayout::p2, &finishes, 2}, tokens, cols, ternary), expected);
+    }
+  }
+}
+
+TEST(Linear, AFailedDeviceIsCountedAndItsFirstErrorKept) {
+  ThreadPool pool(2);
+  auto compute = Compute::create(best_isa(), pool);
+  ASSERT_TRUE(compute);
+  const uint32_t tokens = 4, cols = 64;
+  ASSERT_TRUE(compute->reserve(tokens, cols));
+  const Input in(tokens, cols, *compute->ops);
+  const auto l = make_layer(48, cols, TernaryLayout::p2, pool, 0.5f, true);
+  FakeDevice device;
+  device.take(*l, 2);
+  device.fail_start = 1;
+  compute->device = &device;
+  compute->device_tokens = tokens;
+  std::vector<float> y(tokens * 48);
+  const LinearOutput out{&l->linear, y.data(), Into::store};
+  for (int i = 0; i < 3; ++i) linear(*compute, in.part(0, tokens), {&out, 1});
+  linear(*compute, in.part(0, tokens - 1), {&out, 1});  // too few tokens for the device
+  EXPECT_EQ(compute->device_calls, 3u);
+  EXPECT_EQ(compute->device_failures, 1u);
+  ASSERT_TRUE(compute->device_error);
+  EXPECT_EQ(compute->device_error->message, "no start");
+}
 
 // y = W x with x as quantised: the only rounding is that of two float products.
 TEST(Linear, IsTheProduct) {

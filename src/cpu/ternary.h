@@ -73,6 +73,9 @@ size_t packed_ternary_bytes(uint32_t rows, uint32_t cols, TernaryLayout layout);
 Result<TernaryMatrix> pack_ternary(uint32_t rows, uint32_t cols, TernaryLayout layout, ThreadPool& pool,
                                    const RowCodes& codes, uint8_t* memory = nullptr);
 
+// The codes of a row, m.cols of them.
+void unpack_ternary_row(const TernaryMatrix& m, uint32_t row, uint8_t* codes);
+
 // One ISA's kernels. All give the same integers. g0, g1: row groups [g0, g1).
 struct TernaryKernels {
   Isa isa;

@@ -82,4 +82,20 @@ Result<TernaryMatrix> pack_ternary(uint32_t rows, uint32_t cols, TernaryLayout l
   return m;
 }
 
+void unpack_ternary_row(const TernaryMatrix& m, uint32_t row, uint8_t* codes) {
+  const uint32_t width = tile_columns(m.layout);
+  const uint8_t* tile = m.group(row / kGroupRows);
+  uint8_t first[kTileBytes], rest[kTileBytes];
+  for (uint32_t t = 0; t < m.tiles; ++t, tile += kTileBytes) {
+    if (m.layout == TernaryLayout::p16) unpack_dense(tile, first, rest);
+    for (uint32_t c = 0; c < width && t * width + c < m.cols; ++c) {
+      const uint32_t byte = 4 * (row % kGroupRows) + c % 4, field = c / 4;
+      if (m.layout == TernaryLayout::p2)
+        codes[t * width + c] = tile[byte] >> (2 * field) & 3;
+      else
+        codes[t * width + c] = field == 0 ? first[byte] : rest[byte] >> (2 * (field - 1)) & 3;
+    }
+  }
+}
+
 }  // namespace onebit::cpu

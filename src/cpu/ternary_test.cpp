@@ -95,6 +95,25 @@ TEST(Ternary, PaddingColumnsDoNotMatter) {
   }
 }
 
+TEST(Ternary, UnpackIsTheReverse) {
+  ThreadPool pool(1);
+  for (const TernaryLayout layout : {TernaryLayout::p2, TernaryLayout::p16})
+    for (const uint32_t cols : {1u, 16u, 20u, 61u, 333u}) {
+      const uint32_t rows = 35;
+      const auto code = [&](uint32_t r, uint32_t c) { return static_cast<uint8_t>((r * 7 + c * c + c / 5) % 3); };
+      const auto m = pack_ternary(rows, cols, layout, pool, [&](uint32_t r, uint8_t* out) {
+        for (uint32_t c = 0; c < cols; ++c) out[c] = code(r, c);
+      });
+      ASSERT_TRUE(m);
+      std::vector<uint8_t> row(cols + 1, 0xEE);
+      for (uint32_t r = 0; r < rows; ++r) {
+        unpack_ternary_row(*m, r, row.data());
+        for (uint32_t c = 0; c < cols; ++c) ASSERT_EQ(row[c], code(r, c)) << "row " << r << " column " << c;
+        ASSERT_EQ(row[cols], 0xEE);
+      }
+    }
+}
+
 TEST(Ternary, RefusesShapesOutOfRange) {
   const RowCodes none = [](uint32_t, uint8_t*) { FAIL() << "asked for a row"; };
   EXPECT_FALSE(pack_ternary(0, 64, TernaryLayout::p2, pool(), none));
