@@ -144,6 +144,12 @@ Status check_link(const Program& p, const LinkSpec& link, TakenEnds& taken) {
   ONEBIT_TRY(link_tile(p, link, what));
   for (const Fifo f : link.in) ONEBIT_TRY(take_end(p, taken, f, true));
   for (const Fifo f : link.out) ONEBIT_TRY(take_end(p, taken, f, false));
+  if (link.store_slots) {
+    ONEBIT_TRY(check_kind(p, "store", p.fifos()[link.in[0].index].to[0].tile, TileKind::mem));
+    if (link.store_bytes == 0 || link.store_bytes % (64 * link.store_slots))
+      return fail(Errc::out_of_range, "store of fifo '{}': {} bytes, expected a multiple of {}", p.fifos()[link.in[0].index].name, link.store_bytes, 64 * link.store_slots);
+    return {};
+  }
   return check_parts(p, link, what);
 }
 

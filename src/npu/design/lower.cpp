@@ -27,6 +27,7 @@ Result<Lowered> lower(const Program& program) {
   out.cores = std::move(plan.cores);
   out.shim_ends = std::move(plan.shim_ends);
   out.parameters = std::move(plan.parameters);
+  out.stores = placed_stores(plan);
   out.signals = std::move(plan.signals);
   for (const auto& [tile, use] : plan.use) out.use.push_back(use);
   out.machine_code = std::all_of(out.cores.begin(), out.cores.end(), [](const PlacedCore& c) { return c.program.machine_code; });

@@ -72,6 +72,15 @@ struct PlacedParameter {
   uint32_t address = 0;  // in the tile
 };
 
+// What a store of the program was given, by Store::index.
+struct PlacedStore {
+  TileId tile;
+  uint32_t address = 0, bytes = 0;  // in the tile
+  uint8_t in_channel = 0, out_channel = 0;
+  std::vector<uint8_t> in_bds{}, out_bds{};  // one a slot
+  std::vector<uint8_t> empty{}, full{};      // locks, one each a slot
+};
+
 struct TileUse {
   TileId tile;
   uint32_t data_bytes = 0, program_bytes = 0, bds = 0, locks = 0, s2mm = 0, mm2s = 0;
@@ -87,6 +96,7 @@ struct Lowered {
   std::vector<ShimEnd> shim_ends{};
   std::vector<PlacedParameter> parameters{};  // by Parameter::index
   std::vector<PlacedLock> signals{};          // by Signal::index
+  std::vector<PlacedStore> stores{};          // by Store::index
   std::vector<TileUse> use{};                 // every tile in use, in order
 
   bool machine_code = false;  // every core has compiled code

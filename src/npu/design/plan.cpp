@@ -63,7 +63,21 @@ void add_fifo(Plan& plan, uint32_t index) {
     if (plan.kind(to.tile) == TileKind::core && !is_linked(plan.program, index, true)) add_core_end(plan, index, to, Direction::s2mm);
 }
 
+// A ring of one element with a part per slot, so that both sides get a descriptor and a lock pair per slot.
+void add_store(Plan& plan, const LinkSpec& link) {
+  const FifoSpec& in = plan.program.fifos()[link.in[0].index];
+  const FifoSpec& out = plan.program.fifos()[link.out[0].index];
+  const uint64_t bytes = link.store_bytes / link.store_slots;
+  std::vector<Part> parts;
+  for (uint32_t i = 0; i < link.store_slots; ++i) parts.push_back({i * bytes, bytes});
+  const uint32_t ring = add_ring(plan, in.name, in.to[0].tile, link.store_bytes, 1, std::move(parts));
+  plan.rings[ring].store = true;
+  add_stream(plan, link.in[0].index, in.to[0], Direction::s2mm, ring, 0, link.store_slots, end_type(in, in.to[0]));
+  add_stream(plan, link.out[0].index, out.from, Direction::mm2s, ring, 0, link.store_slots, end_type(out, out.from));
+}
+
 void add_link(Plan& plan, const LinkSpec& link) {
+  if (link.store_slots) return add_store(plan, link);
   const auto& fifos = plan.program.fifos();
   const bool join = link.kind == LinkSpec::Kind::join;
   const std::vector<Fifo>& part_fifos = join ? link.in : link.out;
@@ -128,10 +142,12 @@ Result<uint64_t> stream_bytes(const Plan& plan, const Stream& s) {
 Status check_lengths(Plan& plan) {
   std::map<uint32_t, std::pair<TileId, uint64_t>> pushed, taken;  // by fifo
   for (const Stream& s : plan.streams) {
+    if (plan.rings[s.ring].store) continue;  // known at run time
     ONEBIT_ASSIGN(const uint64_t bytes, stream_bytes(plan, s));
     if (s.direction == Direction::mm2s) pushed[s.fifo] = {s.tile, bytes};
   }
   for (const Stream& s : plan.streams) {
+    if (plan.rings[s.ring].store) continue;  // known at run time
     ONEBIT_ASSIGN(const uint64_t bytes, stream_bytes(plan, s));
     if (s.direction != Direction::s2mm) continue;
     auto& longest = taken[s.fifo];
@@ -285,11 +301,33 @@ Status make_plan(Plan& plan) {
   return give_locks(plan);
 }
 
+std::vector<PlacedStore> placed_stores(const Plan& plan) {
+  std::vector<PlacedStore> stores;
+  for (size_t i = 0; i < plan.rings.size(); ++i) {
+    const Ring& ring = plan.rings[i];
+    if (!ring.store) continue;
+    PlacedStore store{ring.tile, ring.addresses[0], static_cast<uint32_t>(ring.bytes)};
+    for (const Part& p : ring.parts) {
+      store.empty.push_back(p.empty);
+      store.full.push_back(p.full);
+    }
+    for (const Stream& s : plan.streams) {
+      if (s.ring != i) continue;
+      const bool receives = s.direction == Direction::s2mm;
+      (receives ? store.in_channel : store.out_channel) = s.channel;
+      (receives ? store.in_bds : store.out_bds) = s.bds;
+    }
+    stores.push_back(std::move(store));
+  }
+  return stores;
+}
+
 Result<std::vector<PlacedChannel>> make_descriptors(const Plan& plan) {
   std::vector<PlacedChannel> channels;
   for (const Stream& s : plan.streams) {
     const TileKind kind = plan.kind(s.tile);
     const Ring& ring = plan.rings[s.ring];
+    if (ring.store) continue;
     const bool receives = s.direction == Direction::s2mm;
     const uint32_t locks = kind == TileKind::mem ? kMemLocks : 0;
     const uint32_t base = kind == TileKind::mem ? kMemWindowBytes / 4 : 0;

@@ -33,6 +33,7 @@ struct Ring {
   uint64_t bytes = 0;
   unsigned depth = 0;
   bool locked = true;  // false: constants that a memory tile sends for ever
+  bool store = false;    // descriptors come with the instruction stream
   std::optional<uint32_t> constants;  // buffer whose memory this is
   std::vector<Part> parts;
   std::vector<uint32_t> addresses;  // in the tile
@@ -106,6 +107,7 @@ Status lower_bodies(Plan& plan);
 Status route_streams(Plan& plan);
 // Descriptors of every stream, then the configuration.
 Result<std::vector<PlacedChannel>> make_descriptors(const Plan& plan);
+std::vector<PlacedStore> placed_stores(const Plan& plan);
 Result<Cdo> emit_cdo(const Plan& plan, const std::vector<PlacedChannel>& channels);
 
 }  // namespace onebit::npu::design

@@ -36,6 +36,10 @@ void Program::join(std::vector<Fifo> ins, Fifo out, std::vector<uint64_t> offset
   links_.push_back({LinkSpec::Kind::join, std::move(ins), {out}, std::move(offsets)});
 }
 void Program::feed(Buffer buffer, Fifo fifo) { feeds_.push_back({buffer, fifo}); }
+Store Program::store(Fifo in, Fifo out, uint32_t bytes, uint32_t slots) {
+  links_.push_back({LinkSpec::Kind::forward, {in}, {out}, {}, slots, bytes});
+  return {store_count_++};
+}
 
 Buffer Program::buffer(TileId tile, std::string name, Type type, std::vector<uint8_t> initial) {
   buffers_.push_back({std::move(name), tile, std::move(type), std::move(initial)});

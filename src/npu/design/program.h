@@ -55,6 +55,9 @@ struct Buffer {  // memory of a core, or constants of a memory tile
 struct Parameter {  // a 32-bit word in a core's memory that the instruction stream sets
   uint32_t index = 0;
 };
+struct Store {  // part of a memory tile whose descriptors the instruction stream writes
+  uint32_t index = 0;
+};
 struct Signal {  // a lock of a core that the instruction stream raises and the body waits for
   uint32_t index = 0;
 };
@@ -167,7 +170,9 @@ struct SignalSpec {
 struct LinkSpec {
   enum class Kind : uint8_t { forward, split, join } kind;
   std::vector<Fifo> in, out;
-  std::vector<uint64_t> offsets;  // of the parts in the whole element, in elements
+  std::vector<uint64_t> offsets{};  // of the parts in the whole element, in elements
+  uint32_t store_slots = 0;         // not 0: no ring, a store of so many slots
+  uint32_t store_bytes = 0;
 };
 struct FeedSpec {
   Buffer buffer;
@@ -203,6 +208,10 @@ class Program {
   void join(std::vector<Fifo> ins, Fifo out, std::vector<uint64_t> offsets = {});
   // A memory tile sends the buffer's contents for ever as elements of the fifo.
   void feed(Buffer buffer, Fifo fifo);
+  // Memory between `in` and `out` whose filling and sending the instruction stream describes for every run: the
+  // program hands out `bytes` (a multiple of 64 * slots), a channel for either side, and per slot one descriptor a
+  // side and a pair of locks; see PlacedStore. For operands that are sent several times, in sizes known at run time.
+  Store store(Fifo in, Fifo out, uint32_t bytes, uint32_t slots);
 
   Buffer buffer(TileId tile, std::string name, Type type, std::vector<uint8_t> initial = {});
   Parameter parameter(TileId core, std::string name, int32_t initial = 0);
@@ -241,6 +250,7 @@ class Program {
   std::vector<FeedSpec> feeds_;
   std::vector<CoreSpec> cores_;
   uint32_t stack_bytes_ = 1024;
+  uint32_t store_count_ = 0;
 };
 
 }  // namespace onebit::npu::design

@@ -152,6 +152,11 @@ Sequence& Sequence::raise(Signal signal) {
   return *this;
 }
 
+Sequence& Sequence::add(TxnOp operation) {
+  ops_.push_back(std::move(operation));
+  return *this;
+}
+
 // Issues everything pending. The channel that lags behind in its share goes next, so that no channel waits
 // for one whose data the array needs at the same time.
 void Sequence::flush() {

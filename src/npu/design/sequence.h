@@ -37,6 +37,9 @@ class Sequence {
   Sequence& set(Parameter parameter, int32_t value);
   Sequence& raise(Signal signal);
 
+  // An operation of the caller's own, in order with set and raise: descriptors, locks and tasks of a store.
+  Sequence& add(TxnOp operation);
+
   // Waits until all moves of a fifo so far, or of all fifos, have ended.
   Sequence& wait(Fifo fifo);
   Sequence& wait();
