@@ -85,8 +85,6 @@ class Emitter {
     for (const PlacedCore& c : plan_.cores) {
       mask(c.tile, kCoreControl, kCoreReset, kCoreReset);
       mask(c.tile, kCoreControl, kCoreReset, 0);
-      const LockModel& locks = model(c.tile).locks;
-      for (unsigned i = 0; i < locks.count; ++i) write(c.tile, locks.offset(i), 0);
     }
   }
 

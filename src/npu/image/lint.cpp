@@ -46,6 +46,7 @@ constexpr Rule kRules[] = {
     {"low-memory", "constants in a memory tile lie at 0x14000 or above", kHardware},
     {"unwritten-memory", "memory that a memory tile sends is written by something", "no reader without writer"},
     {"core-control", "an enabled core has a program and is not in reset", kMap},
+    {"channel-reset", "no DMA channel is left in reset", kMap},
     {"axi-attributes", "shim descriptors use burst 3, cache 2, QoS 0", kHardware},
     {"patch", "DDR_PATCH names word 1 of a shim descriptor and one of bo0 to bo4", kHardware},
     {"unpatched", "a shim descriptor gets its buffer address before it is queued", "aie-rt shim BD flow"},

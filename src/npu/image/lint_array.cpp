@@ -83,6 +83,9 @@ void check_idle_fields(const Task& t, unsigned index, const BufferDescriptor& bd
   idle(!bd.use_next && bd.next, "names a next descriptor, but does not use it");
   idle(bd.iteration_wrap == 1 && bd.iteration_step != 1, "has an iteration step, but a single iteration");
   idle(bd.iteration_current >= bd.iteration_wrap, "starts at an iteration that does not exist");
+  idle(!bd.packet && bd.out_of_order_id, "has an out-of-order id, but packets are off");
+  idle(bd.tlast_suppress && (!bd.packet || t.push.direction == Direction::s2mm), "suppresses TLAST, but sends no packets");
+  idle(bd.dims[0].wrap > bd.length, "has a wrap beyond its length");
 }
 
 // Rules "packet-mode" and "compression": descriptor, channel and switch port agree.
@@ -184,9 +187,20 @@ void lint_tasks(const RegisterFile& regs, Report& report) {
   lint_flow(regs, tasks, report);
 }
 
+// Rule "channel-reset".
+static void check_resets(const RegisterFile& regs, TileId tile, Report& report) {
+  constexpr uint32_t kChannelReset = 1u << 1;
+  const TileModel& model = regs.device().tile(tile);
+  if (model.kind == TileKind::shim) return;  // the bit means something else there
+  for (const Direction d : {Direction::s2mm, Direction::mm2s})
+    for (unsigned c = 0; c < model.dma.channels; ++c)
+      if (regs.value(tile, model.dma.control_offset(d, c)) & kChannelReset) report.add("channel-reset", channel_name(tile, d, c), "is left in reset");
+}
+
 // Rule "core-control".
 void lint_cores(const RegisterFile& regs, Report& report) {
   for (const TileId tile : regs.tiles()) {
+    check_resets(regs, tile, report);
     const TileModel& model = regs.device().tile(tile);
     if (model.kind != TileKind::core) continue;
     const uint32_t control = regs.value(tile, kCoreControl);

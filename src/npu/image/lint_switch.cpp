@@ -32,9 +32,22 @@ void check_circuit_master(const RegisterFile& regs, TileId tile, Port master, co
                                                              lane ? fmt::format("lane {}", master.channel) : "a slave it is wired to"));
 }
 
-void check_packet_master(TileId tile, Port master, const MasterConfig& config, Report& report) {
+void check_packet_master(const RegisterFile& regs, TileId tile, Port master, const MasterConfig& config, Report& report) {
   if (config.arbiter() >= kArbiters)
     report.add("packet-route", port_name(tile, "master", master), fmt::format("arbiter is {}, expected below {}", config.arbiter(), kArbiters));
+  // Each msel it takes is one that an enabled slot of that arbiter names.
+  const auto slaves = slave_ports(regs.device().kind(tile.row));
+  for (unsigned msel = 0; msel < kMsels; ++msel) {
+    if (!(config.msel_enables() >> msel & 1)) continue;
+    bool named = false;
+    for (unsigned i = 0; i < slaves.size(); ++i)
+      for (unsigned s = 0; s < kSlotsPerSlave; ++s) {
+        const PacketSlot c = slot(regs, tile, i, s);
+        named |= c.enable && c.arbiter == config.arbiter() && c.msel == msel;
+      }
+    if (!named)
+      report.add("packet-route", port_name(tile, "master", master), fmt::format("takes msel {} of arbiter {}, which no slot names", msel, config.arbiter()));
+  }
 }
 
 // A packet slave: rule "packet-route".
@@ -163,7 +176,7 @@ void lint_switches(const RegisterFile& regs, Report& report) {
     const TileKind kind = regs.device().kind(tile.row);
     for (const Port m : master_ports(kind)) {
       const MasterConfig c = master_config(regs, tile, m);
-      if (c.enable && c.packet) check_packet_master(tile, m, c, report);
+      if (c.enable && c.packet) check_packet_master(regs, tile, m, c, report);
       if (c.enable && !c.packet) check_circuit_master(regs, tile, m, c, report);
     }
     const auto slaves = slave_ports(kind);
