@@ -5,6 +5,12 @@
 
 namespace onebit::npu {
 
+namespace {
+
+constexpr uint64_t kMaxScratchBytes = uint64_t{256} << 20;
+
+}  // namespace
+
 void TileMemory::allocate() const {
   storage_.reset(new uint8_t[size_ + 64]);
   const auto at = reinterpret_cast<uintptr_t>(storage_.get());
@@ -68,7 +74,19 @@ Status Array::release(LockRef ref, int value, Actor& who) {
   return {};
 }
 
-Result<Array::Memory> Array::host_memory(uint64_t address, uint64_t words) const {
+Result<Array::Memory> Array::host_memory(uint64_t address, uint64_t words) {
+  if (options.stub_cores && address >> kBufferShift == 0) {
+    // Streams whose addresses a host patches before they run: such a descriptor gets memory of its own.
+    auto& scratch = scratch_[{address, words}];
+    if (scratch.empty()) {
+      scratch_bytes_ += words * 4;
+      if (scratch_bytes_ > kMaxScratchBytes)
+        return fail(Errc::out_of_range, "descriptors without DDR_PATCH reach {} bytes in all, expected at most {}", scratch_bytes_, kMaxScratchBytes);
+      scratch.assign(words * 4, kPoison);
+      notices_.insert("descriptors without DDR_PATCH use scratch memory");
+    }
+    return Memory{scratch.data(), words};
+  }
   const uint64_t argument = (address >> kBufferShift) - 1, offset = address & ((uint64_t{1} << kBufferShift) - 1);
   if (address >> kBufferShift == 0 || argument >= buffers_.size())
     return fail(Errc::out_of_range, "points to host address {:#x}, which no buffer argument holds (DDR_PATCH puts one there)", address);

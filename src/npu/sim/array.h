@@ -98,7 +98,7 @@ class Array {
     uint64_t words = 0;  // from there to the end of the window
   };
   // Host memory at a device address; all of [address, address + 4 * words) must lie in one buffer.
-  Result<Memory> host_memory(uint64_t address, uint64_t words) const;
+  Result<Memory> host_memory(uint64_t address, uint64_t words);
   void issue_token(Tile& tile, Direction direction, unsigned channel, unsigned controller_id, double time);
   // Time at which `bytes` have passed to or from DDR when they could start at `time`.
   double ddr(double time, double bytes, Direction direction);
@@ -145,6 +145,9 @@ class Array {
   Status settle();  // the same, with stub cores where they are needed
   Status settle_stubs() { return options.stub_cores ? settle() : Status{}; }
   void place_stubs();
+  bool grant_core_locks();
+  Result<bool> run_until(const std::function<bool()>& done);
+  Status skip(const char* why, const std::string& what);
   Status execute(const TxnOp& op);
   Status poll(uint64_t address, uint32_t mask, uint32_t expected);
   Status wait_token(const TxnSync& sync);
@@ -166,6 +169,9 @@ class Array {
   double now_ = 0;        // of the stream's execution
   double ddr_free_[2]{}, ddr_mixed_free_ = 0;  // when DDR is free again, by Direction and for both
   bool fresh_ = true;     // no run yet
+  uint64_t grants_ = 0;   // of locks to stub cores in all
+  std::map<std::pair<uint64_t, uint64_t>, std::vector<uint8_t>> scratch_;  // by address and size: what was not patched
+  uint64_t scratch_bytes_ = 0;
 };
 
 // Buffer argument i lies at this device address; a descriptor that was not patched points below.

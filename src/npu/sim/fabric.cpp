@@ -99,7 +99,8 @@ Fifo& Fabric::sink(TileId tile, uint8_t index) {
     for (const ShimDmaPort& p : shim_dma_ports())
       if (kind == TileKind::shim && p.direction == Direction::s2mm && p.port == port) text = fmt::format("{} S2MM {}", name(tile), p.channel);
   }
-  fifo = std::make_unique<Fifo>(std::move(text));
+  const bool to_core = !(index & kSlaveEnd) && master_ports(kind)[index].bundle == Bundle::core;
+  fifo = std::make_unique<Fifo>(std::move(text), to_core);
   return *fifo;
 }
 

@@ -16,7 +16,7 @@ class Fifo {
   // The buffering between two ends of a route on hardware: about 4 words a switch and 15 in front of a DMA channel.
   static constexpr unsigned kWords = 32;
 
-  explicit Fifo(std::string sink) : sink_(std::move(sink)) {}
+  explicit Fifo(std::string sink, bool to_core = false) : to_core(to_core), sink_(std::move(sink)) {}
 
   const std::string& sink() const { return sink_; }
   unsigned size() const { return static_cast<unsigned>(tail_ - head_); }
@@ -56,6 +56,7 @@ class Fifo {
   void set_ready(unsigned i, double t) { ready_[(tail_ + i) % kWords] = t; }  // before push
   void set_freed(unsigned i, double t) { freed_[(head_ + i) % kWords] = t; }  // before pop
 
+  const bool to_core;               // the sink is a core's stream port
   Actor* reader = nullptr;          // woken when words come
   Actor* blocked_writer = nullptr;  // woken when space comes
 

@@ -79,7 +79,11 @@ Status Array::write_register(Tile& tile, uint32_t offset, uint32_t value) {
     return {};
   }
   const auto refuse = [&](auto&& error) { return with_context(std::move(error), fmt::format("{} {} = {:#x}", name(tile.id), reg->name, value)); };
-  if (reg->read_only) return refuse(Error{Errc::unsupported, "the register is read-only"});
+  if (reg->read_only) {
+    if (!options.stub_cores) return refuse(Error{Errc::unsupported, "the register is read-only"});
+    notices_.insert(fmt::format("{} is read-only; the write has no effect", reg->name));
+    return {};
+  }
   if (const uint32_t extra = value & ~reg->mask()) {
     const std::string text = fmt::format("sets bits {:#x} that belong to no field", extra);
     if (!options.stub_cores) return refuse(Error{Errc::unsupported, text});
@@ -170,7 +174,8 @@ Status Array::check_unmodelled(Tile& tile, uint32_t offset, const std::string& r
     return {};
   }
   if (contains(reg, "RESET_CONTROL") || contains(reg, "TILE_CONTROL") || contains(reg, "DEBUG_CONTROL0")) {
-    if (value) return fail(Errc::unsupported, "is not modelled, expected 0");
+    if (value && !options.stub_cores) return fail(Errc::unsupported, "is not modelled, expected 0");
+    if (value) notices_.insert(fmt::format("{} is not modelled", reg));
     return {};
   }
   if (contains(reg, "MEMORY_CONTROL")) {
@@ -207,7 +212,7 @@ Result<uint32_t> Array::read(TileId id, uint32_t offset) const {
   if (contains(reg->name, "CORE_STATUS")) {
     const uint32_t control = t.reg(kCoreControl);
     return (control & kCoreEnable ? kCoreStatusEnable : 0) | (control & kCoreReset ? kCoreStatusReset : 0) |
-           (t.core && t.core->done ? kCoreStatusDone : 0);
+           (t.core && (t.core->done || (options.stub_cores && t.core->loaded())) ? kCoreStatusDone : 0);
   }
   const auto kind_of = [&](std::string_view part, Direction d) -> const DmaChannel* {
     const size_t at = reg->name.find(part);

@@ -7,6 +7,13 @@
 
 namespace onebit::npu {
 
+namespace {
+
+// Of locks to the DMA of stub cores, in a context: enough for every buffer of a long run, few enough to end.
+constexpr uint64_t kMaxGrants = 1 << 22;
+
+}  // namespace
+
 Status Array::apply(const Cdo& cdo) {
   for (const CdoCommand& c : cdo.commands)
     if (auto applied = apply(c); !applied) return with_context(std::move(applied).error(), fmt::format("CDO {} at {:#x}", command_name(c), c.offset));
@@ -22,9 +29,51 @@ Status Array::apply(const CdoCommand& command) {
     Status operator()(const CdoMaskWrite& w) const { return a.mask_write(w.address, w.mask, w.value); }
     Status operator()(const CdoDmaWrite& w) const { return a.write_block(w.address, w.data); }
     Status operator()(const CdoMaskPoll& p) const { return a.poll(p.address, p.mask, p.expected); }
-    Status operator()(const CdoOther&) const { return fail(Errc::unsupported, "is not modelled, expected WRITE, MASK_WRITE, MASK_POLL, DMA_WRITE or NOP"); }
+    Status operator()(const CdoOther&) const { return a.skip("is not modelled, expected WRITE, MASK_WRITE, MASK_POLL, DMA_WRITE or NOP", command_name(command)); }
+    const CdoCommand& command;
   };
-  return std::visit(Visitor{*this}, command.body);
+  return std::visit(Visitor{*this, command}, command.body);
+}
+
+// What foreign images contain beyond the model is passed over with a notice; with real cores it is an error.
+Status Array::skip(const char* why, const std::string& what) {
+  if (!options.stub_cores) return fail(Errc::unsupported, "{}", why);
+  notices_.insert(fmt::format("{} {}; it was passed over", what, why));
+  return {};
+}
+
+// A stub does not know the whole protocol of the core it stands for. Where the array has come to rest and a core tile's
+// channel waits for a lock that no DMA releases, the real core, or a neighbour, would have: true when that was done.
+bool Array::grant_core_locks() {
+  if (!options.stub_cores || grants_ >= kMaxGrants) return false;
+  bool granted = false;
+  for (const auto& tile : tiles_) {
+    if (!tile->core) continue;
+    for (const auto& channels : tile->channels) {
+      for (const auto& c : channels) {
+        const Wait w = c->wait();
+        if (w.what != Wait::For::lock) continue;
+        const auto releases = [&](const auto& list) { return std::any_of(list.begin(), list.end(), [&](const auto& o) { return o->releases(*tile, w.lock); }); };
+        if (std::any_of(tile->channels.begin(), tile->channels.end(), releases)) continue;
+        Lock& lock = tile->locks[w.lock];
+        lock.value = w.wanted;
+        if (options.timed) lock.credits.assign(static_cast<size_t>(w.wanted), c->clock);
+        lock_changed(lock);
+        notices_.insert(fmt::format("stub cores: lock {} of {} was given without a rule for it", w.lock, name(tile->id)));
+        granted = true;
+        ++grants_;
+      }
+    }
+  }
+  return granted;
+}
+
+Result<bool> Array::run_until(const std::function<bool()>& done) {
+  ONEBIT_ASSIGN(bool came, scheduler.run(done));
+  while (!came && grant_core_locks()) {
+    ONEBIT_ASSIGN(came, scheduler.run(done));
+  }
+  return came;
 }
 
 Status Array::poll(uint64_t address, uint32_t mask, uint32_t expected) {
@@ -35,7 +84,7 @@ Status Array::poll(uint64_t address, uint32_t mask, uint32_t expected) {
     value = word ? *word : 0;
     return (value & mask) == expected;
   };
-  ONEBIT_ASSIGN(const bool done, scheduler.run(satisfied));
+  ONEBIT_ASSIGN(const bool done, run_until(satisfied));
   if (done) return {};
   const auto reg = find_register(device, device.kind(at.tile.row), at.offset);
   return fail(Errc::unsupported, "deadlock: waits for {} {} & {:#x} to be {:#x}, it is {:#x}: {}", name(at.tile),
@@ -79,7 +128,7 @@ Status Array::wait_token(const TxnSync& sync) {
                     device.tile(id).dma.channels);
       const TokenKey key{id, sync.direction, sync.channel};
       Tokens& tokens = tokens_[key];
-      ONEBIT_ASSIGN(const bool came, scheduler.run([&] { return !tokens.arrived.empty(); }));
+      ONEBIT_ASSIGN(const bool came, run_until([&] { return !tokens.arrived.empty(); }));
       if (!came) return fail(Errc::unsupported, "deadlock: waits for a token of {} {} {}{}", name(id), name(sync.direction), sync.channel, explain_sync(key));
       now_ = std::max(now_, tokens.arrived.front().time);
       tokens.waited = tokens.arrived.front().task;
@@ -123,9 +172,10 @@ Status Array::execute(const TxnOp& op) {
     }
     Status operator()(const TxnDdrPatch& p) const { return a.patch(p); }
     Status operator()(const TxnLoadPdi& l) const { return fail(Errc::unsupported, "loading PDI {} is not modelled", l.pdi_id); }
-    Status operator()(const TxnOther&) const { return fail(Errc::unsupported, "is not modelled"); }
+    Status operator()(const TxnOther&) const { return a.skip("is not modelled", op_name(op)); }
+    const TxnOp& op;
   };
-  return std::visit(Visitor{*this}, op.body);
+  return std::visit(Visitor{*this, op}, op.body);
 }
 
 Result<RunReport> Array::run(const Transaction& stream, std::span<const std::span<uint8_t>> buffers, size_t stream_bytes) {

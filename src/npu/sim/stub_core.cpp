@@ -65,6 +65,7 @@ class StubCore : public CoreBehaviour {
     const uint64_t version = version_of(core.tile);
     if (version != version_) exchanges_ = exchanges_of(core.tile);
     version_ = version;
+    ONEBIT_TRY(stream(core));
     for (bool moved = true; moved;) {
       moved = false;
       for (const Exchange& e : exchanges_) {
@@ -88,6 +89,28 @@ class StubCore : public CoreBehaviour {
     for (const auto& channels : tile.channels)
       for (const auto& c : channels) version += c->tasks_pushed();
     return version;
+  }
+
+  // Takes every word that comes to the core by stream, and sends zeros where a stream leaves it.
+  static Status stream(Core& core) {
+    Fabric& fabric = core.array.fabric;
+    const SwitchModel& model = core.tile.model->stream_switch;
+    constexpr Port kPort{Bundle::core, 0};
+    Fifo& in = fabric.sink(core.tile.id, *master_index(TileKind::core, kPort));
+    in.reader = &core;
+    in.pop(in.size());
+    core.array.scheduler.wake(std::exchange(in.blocked_writer, nullptr));
+    const uint8_t out = *slave_index(TileKind::core, kPort);
+    if (decode_slave(core.tile.reg(model.slave_offset(out))).packet) return {};
+    ONEBIT_ASSIGN(const Link* link, fabric.from_slave(core.tile.id, out));
+    if (!link || std::any_of(link->sinks.begin(), link->sinks.end(), [](const Fifo* f) { return f->to_core; })) return {};
+    constexpr std::array<uint32_t, Fifo::kWords> kZeros{};
+    std::array<double, Fifo::kWords> times;
+    times.fill(core.clock);
+    if (const unsigned n = link->space()) link->push(core.array.scheduler, kZeros.data(), n, false, core.array.options.timed ? times.data() : nullptr, 0);
+    for (Fifo* f : link->sinks)
+      if (f->space() == 0) f->blocked_writer = &core;
+    return core.array.scheduler.spend(1, core);
   }
 
   Result<bool> exchange(Core& core, const Exchange& e) {
