@@ -120,18 +120,31 @@ size_t ternary_bytes(const Linear& w) { return w.is_ternary() ? w.ternary.bytes(
 // What a call leaves to the device: nothing for small batches and for matrices that it does not hold.
 class DeviceShare {
  public:
-  DeviceShare(Compute& compute, const LinearInput& in, std::span<const Linear* const> matrices)
+  // `allowed`: false keeps the device out of this call.
+  DeviceShare(Compute& compute, const LinearInput& in, std::span<const Linear* const> matrices, bool allowed = true)
       : compute_(compute), in_(in), matrices_(matrices) {
-    if (!compute.device || in.tokens < compute.device_tokens) return;
+    if (!allowed || !compute.device || in.tokens < compute.device_tokens) return;
     size_t rows = 0;
     for (const Linear* w : matrices) rows += size_t{w->device_groups} * kGroupRows;
     if (rows == 0) return;
-    ++compute.device_calls;
     if (auto started = start(rows); !started)
       failed(std::move(started).error());
     else
       started_ = true;
   }
+
+  ~DeviceShare() {
+    if (compute_.runs.empty()) return;
+    for (const Linear* w : matrices_) {
+      LinearRuns& runs = compute_.runs[w->index];
+      const bool device = started_ && !failed_ && w->device_groups > 0;
+      runs.device += device;
+      runs.failed += failed_ && w->device_groups > 0;
+      runs.cpu += !device || rows_on_device(*w) < w->rows;
+    }
+  }
+  DeviceShare(const DeviceShare&) = delete;
+  DeviceShare& operator=(const DeviceShare&) = delete;
 
   bool started() const { return started_; }
   uint32_t groups(size_t i) const { return started_ ? matrices_[i]->device_groups : 0; }
@@ -143,9 +156,10 @@ class DeviceShare {
   }
   // After finish(): sums of token `t` in matrix i, and how many.
   const int32_t* sums(size_t i, uint32_t t) const { return products_[i].sums + t * products_[i].ld; }
-  uint32_t rows(size_t i) const { return std::min(matrices_[i]->rows, groups(i) * kGroupRows); }
+  uint32_t rows(size_t i) const { return started_ ? rows_on_device(*matrices_[i]) : 0; }
 
  private:
+  static uint32_t rows_on_device(const Linear& w) { return std::min(w.rows, w.device_groups * kGroupRows); }
   Status start(size_t rows) {
     const size_t bytes = rows * in_.tokens * sizeof(int32_t);
     if (compute_.device_sums.size() < bytes) {
@@ -162,6 +176,7 @@ class DeviceShare {
     return compute_.device->start(in_.quant, wanted);
   }
   void failed(Error error) {
+    failed_ = true;
     ++compute_.device_failures;
     if (!compute_.device_error) compute_.device_error = std::move(error);
   }
@@ -170,7 +185,7 @@ class DeviceShare {
   const LinearInput& in_;
   std::span<const Linear* const> matrices_;
   std::vector<TernaryDevice::Product> products_;  // by matrix
-  bool started_ = false;
+  bool started_ = false, failed_ = false;
 };
 }  // namespace
 
@@ -246,7 +261,7 @@ void linear_gated(Compute& compute, const LinearInput& in, const Linear& gate, c
   const Linear* const matrices[] = {&gate, &up};
   // The gate needs both sums of a row: the device takes the rows that it holds of both.
   const bool shared = ternary && gate.device_groups == up.device_groups;
-  DeviceShare share(compute, in, shared ? std::span<const Linear* const>(matrices) : std::span<const Linear* const>());
+  DeviceShare share(compute, in, matrices, shared);
   const uint32_t on_device = shared ? share.groups(0) : 0;
   const FloatOps& ops = *compute.ops;
   const auto apply = [&](float* out, const int32_t* g, const int32_t* u, uint32_t rows, uint32_t t) {

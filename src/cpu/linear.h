@@ -30,8 +30,15 @@ struct Linear {
   // Row groups [0, device_groups) are also matrix `device_matrix` of Compute::device.
   uint32_t device_groups = 0;
   uint32_t device_matrix = 0;
+  uint32_t index = 0;  // into Compute::runs
 
   bool is_ternary() const { return ternary.groups != 0; }
+};
+
+// How often a matrix was multiplied: calls in which the CPU, or the device, had rows of it, and calls whose rows the
+// device should have had and the CPU did in its place.
+struct LinearRuns {
+  uint64_t cpu = 0, device = 0, failed = 0;
 };
 
 // Rows [16*g0, 16*g1) of matrix `out` of a call: what one thread does at a time.
@@ -57,8 +64,9 @@ class Compute {
   // place; `device_error` keeps the first reason and `device_failures` counts.
   TernaryDevice* device = nullptr;
   uint32_t device_tokens = 16;
-  uint64_t device_calls = 0, device_failures = 0;
+  uint64_t device_failures = 0;
   std::optional<Error> device_error;
+  std::vector<LinearRuns> runs;  // by Linear::index; empty: nobody counts
   Buffer device_sums;  // int32, of the call in progress; kept for its memory
 
   std::vector<LinearUnit> units;  // of the call in progress; kept for its memory
