@@ -32,12 +32,26 @@ Status check_gemm(Args args) {
   return check_buffer(args, 2, m * n, 4);
 }
 
+// a, b, c, m, k, n, column, accumulate
+Status check_ternary_gemm(Args args) {
+  ONEBIT_TRY(check_count(args, 3, 16, 16));
+  ONEBIT_TRY(check_count(args, 4, 16, 16));
+  ONEBIT_TRY(check_count(args, 5, 16, 16));
+  ONEBIT_TRY(check_count(args, 6, 0, 16));
+  const uint64_t m = number(args, 3), k = number(args, 4), n = number(args, 5), column = number(args, 6);
+  ONEBIT_TRY(check_buffer(args, 0, m * k, 1));
+  ONEBIT_TRY(check_buffer(args, 1, k * (column + n) / 4, 1));
+  return check_buffer(args, 2, m * n, 4);
+}
+
 constexpr HostKernel kKernels[] = {
     bind_kernel<zero_i32, check_fill, [](Args a) { return zero_i32_cycles(number(a, 1)); }>("zero_i32"),
     bind_kernel<copy_i32, check_elementwise, [](Args a) { return copy_i32_cycles(number(a, 2)); }>("copy_i32"),
     bind_kernel<add_one_i32, check_elementwise, [](Args a) { return add_one_i32_cycles(number(a, 2)); }>("add_one_i32"),
     bind_kernel<scale_i32, check_elementwise, [](Args a) { return scale_i32_cycles(number(a, 2)); }>("scale_i32"),
     bind_kernel<gemm_i8_i32, check_gemm, [](Args a) { return gemm_i8_i32_cycles(number(a, 3), number(a, 4), number(a, 5)); }>("gemm_i8_i32"),
+    bind_kernel<gemm_i8_t2_i32, check_ternary_gemm, [](Args a) { return gemm_i8_t2_i32_cycles(number(a, 3), number(a, 4), number(a, 5)); }>(
+        "gemm_i8_t2_i32"),
 };
 
 }  // namespace

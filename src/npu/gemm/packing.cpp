@@ -1,0 +1,94 @@
+#include "npu/gemm/packing.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+namespace onebit::npu::gemm {
+namespace {
+
+constexpr uint32_t kBlock = 8;              // rows and columns of a block
+constexpr uint32_t kGroup = 2 * kBlock;     // columns of C whose codes share nibbles
+constexpr uint32_t kGroupBytes = kGroup * kChunkK / 4;
+constexpr uint32_t kBlockBytes = kBlock * kBlock;
+constexpr uint8_t kPaddingCode = 1;
+
+// Codes of 16 rows at k as the four bytes of that row of k in both blocks.
+void pack_step(const std::vector<uint8_t>* rows, size_t k, uint8_t* out) {
+  for (uint32_t y = 0; y < 4; ++y)
+    out[y] = static_cast<uint8_t>(rows[2 * y][k] | rows[2 * y + kBlock][k] << 2 | rows[2 * y + 1][k] << 4 | rows[2 * y + 1 + kBlock][k] << 6);
+}
+
+uint64_t tile_offset(uint32_t n, const Waves& w) {
+  return ((n % kWaveN / kTileN * uint64_t{w.n} + n / kWaveN) * w.chunks) * kChunkBytesW + n % kTileN / kGroup * kGroupBytes;
+}
+
+}  // namespace
+
+uint64_t packed_weight_bytes(uint32_t n, uint32_t k) {
+  const Waves w = waves_of({1, n, k});
+  return uint64_t{kColumns} * w.n * w.chunks * kChunkBytesW;
+}
+
+uint32_t weight_groups(uint32_t n) { return div_up(n, kWaveN) * kWaveN / kGroup; }
+
+void pack_weights(uint32_t n, uint32_t k, const RowCodes& codes, uint32_t begin, uint32_t end, std::span<uint8_t> packed) {
+  const Waves w = waves_of({1, n, k});
+  std::array<std::vector<uint8_t>, kGroup> rows;
+  for (uint32_t g = begin; g < end; ++g) {
+    for (uint32_t r = 0; r < kGroup; ++r) {
+      rows[r].assign(size_t{w.chunks} * kChunkK, kPaddingCode);
+      if (g * kGroup + r < n) codes(g * kGroup + r, rows[r].data());
+    }
+    uint8_t* group = packed.data() + tile_offset(g * kGroup, w);
+    for (uint32_t chunk = 0; chunk < w.chunks; ++chunk)
+      for (uint32_t l = 0; l < kChunkK; ++l) pack_step(rows.data(), size_t{chunk} * kChunkK + l, group + size_t{chunk} * kChunkBytesW + l * 4);
+  }
+}
+
+void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums) {
+  const Waves& w = plan.waves;
+  const uint32_t k = plan.shape.k, steps = kChunkK / kBlock;
+  std::fill(packed.begin(), packed.end(), uint8_t{0});
+  for (uint32_t m = 0; m < plan.shape.m; ++m) {
+    const int8_t* row = x + m * stride;
+    int32_t sum = 0;
+    for (uint32_t l = 0; l < k; ++l) sum += row[l];
+    sums[m] = sum;
+    uint8_t* tile = packed.data() + (m % kWaveM / kTileM * uint64_t{w.m} + m / kWaveM) * w.chunks * kChunkBytesX;
+    tile += size_t{m % kTileM / kBlock} * steps * kBlockBytes + m % kBlock * kBlock;
+    for (uint32_t l = 0; l < k; l += kBlock)
+      std::memcpy(tile + size_t{l / kChunkK} * kChunkBytesX + size_t{l % kChunkK / kBlock} * kBlockBytes, row + l, std::min(kBlock, k - l));
+  }
+}
+
+void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, int32_t* out, size_t stride) {
+  const Shape& s = plan.shape;
+  constexpr uint64_t kStripBytes = uint64_t{kStripElements} * 4, kWaveBytes = kStrips * kRows * kStripBytes;
+  const uint64_t column_bytes = kWaveBytes * plan.waves.m * plan.waves.n;
+  uint64_t done = 0;
+  // Eight columns of one row of C.
+  const auto line = [&](const uint8_t* at, uint32_t m, uint32_t n) {
+    std::array<int32_t, kBlock> v;
+    std::memcpy(v.data(), at, sizeof(v));
+    const uint32_t shift = n / kBlock % 2 * 2;
+    for (uint32_t i = 0; i < std::min(kBlock, s.n - n); ++i) out[m * stride + n + i] = (v[i] >> shift) - sums[m];
+  };
+  for_each_wave(plan, [&](uint32_t wave_m, uint32_t wave_n) {
+    for (uint32_t column = 0; column < kColumns; ++column)
+      for (uint32_t strip = 0; strip < kStrips; ++strip) {
+        const uint32_t n0 = wave_n * kWaveN + column * kTileN + strip * kStripN;
+        const uint8_t* at = packed.data() + column * column_bytes + done * kWaveBytes + strip * kRows * kStripBytes;
+        for (uint32_t row = 0; row < kWaveM; ++row) {
+          const uint32_t m = wave_m * kWaveM + row;
+          if (m >= s.m) break;
+          const uint8_t* block = at + row / kTileM * kStripBytes + size_t{row % kTileM / kBlock} * (kStripN / kBlock) * kBlockBytes * 4 + row % kBlock * kBlock * 4;
+          for (uint32_t n = n0; n < std::min(n0 + kStripN, s.n); n += kBlock) line(block + size_t{(n - n0) / kBlock} * kBlockBytes * 4, m, n);
+        }
+      }
+    ++done;
+  });
+}
+
+}  // namespace onebit::npu::gemm

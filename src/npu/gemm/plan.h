@@ -1,0 +1,51 @@
+// Which operand stays in the memory tiles for a shape, and in which order waves run.
+//
+// A phase covers waves [first, first + count) along N and all waves along M, in this order:
+//   for each group of `group` waves along N:  for each wave along M:  for each wave of the group
+// A resident operand is fetched from DDR once for all uses in its place of that order: X of one wave along M for the
+// waves of a group, W of a group for all waves along M. A streamed one is fetched for every wave.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "npu/gemm/tiling.h"
+
+namespace onebit::npu::gemm {
+
+struct Phase {
+  uint32_t first = 0, count = 0, group = 1;
+  bool x_resident = false, w_resident = false;
+  bool operator==(const Phase&) const = default;
+};
+
+struct Plan {
+  Shape shape;
+  Waves waves{};
+  std::vector<Phase> phases{};
+  // Of one run.
+  uint64_t x_read = 0, w_read = 0, c_written = 0;
+
+  // Buffer arguments 0, 1, 2.
+  uint64_t x_bytes() const;
+  uint64_t w_bytes() const;
+  uint64_t c_bytes() const;
+};
+
+// The plan that reads least.
+Result<Plan> make_plan(Shape shape);
+
+// Bytes that no plan avoids: packed weights, activations and results once, of the shape itself without padding.
+uint64_t least_bytes(Shape shape);
+
+// Calls visit(wave along M, wave along N) in the order of execution.
+template <class Visit>
+void for_each_wave(const Plan& plan, Visit visit) {
+  for (const Phase& p : plan.phases)
+    for (uint32_t g = 0; g < p.count; g += p.group)
+      for (uint32_t m = 0; m < plan.waves.m; ++m)
+        for (uint32_t n = 0; n < p.group; ++n) visit(m, p.first + g + n);
+}
+
+}  // namespace onebit::npu::gemm

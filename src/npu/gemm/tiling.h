@@ -1,0 +1,57 @@
+// How C[M x N] = X[M x K] * W'[N x K] is cut for the array: X int8 activations, W' ternary weights, C int32.
+//
+//   core    one tile of C, 32 x 160, over the whole of K in chunks of 256; it leaves in strips of 32 columns
+//   wave    a tile for every core: 4 rows of cores take 4 x 32 rows of C, 8 columns of cores 8 x 160 columns
+//
+// A core's data memory: two chunks of X (8 KiB each), two of W (10 KiB each), the tile of C (20 KiB), stack: 57 of 64 KiB.
+// The strips of C are the ring of the fifo that takes C away: while the last ones leave, the next wave fills the first.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+
+namespace onebit::npu::gemm {
+
+inline constexpr uint32_t kRows = 4, kColumns = 8;  // of cores
+inline constexpr uint32_t kTileM = 32, kTileN = 160, kChunkK = 256, kStripN = 32;
+inline constexpr uint32_t kStrips = kTileN / kStripN;
+inline constexpr uint32_t kWaveM = kRows * kTileM, kWaveN = kColumns * kTileN;
+
+inline constexpr uint32_t kChunkBytesX = kTileM * kChunkK;      // int8
+inline constexpr uint32_t kChunkBytesW = kTileN * kChunkK / 4;  // 2 bits
+inline constexpr uint32_t kStripElements = kTileM * kStripN;    // int32
+
+// Memory tiles: results pass through the bottom; then what is streamed; from 0x14000 up what stays for a while.
+inline constexpr uint32_t kSlots = 6;  // descriptors of a store, each side
+inline constexpr uint32_t kMemTileBytes = 512 * 1024;
+inline constexpr uint32_t kJoinBytes = 2 * kRows * kStripElements * 4;
+inline constexpr uint32_t kStreamBytesX = kSlots * kChunkBytesX;
+inline constexpr uint32_t kResidentBytes = kMemTileBytes - 0x14000;
+static_assert(kJoinBytes + kStreamBytesX + kResidentBytes == kMemTileBytes);
+
+struct Shape {
+  uint32_t m = 0, n = 0, k = 0;
+  bool operator==(const Shape&) const = default;
+};
+inline constexpr uint32_t kMaxM = 16 * kWaveM;
+inline constexpr uint32_t kMaxNK = 1u << 17;
+
+constexpr uint32_t div_up(uint32_t size, uint32_t unit) { return (size + unit - 1) / unit; }
+
+// Waves along M and N, chunks of K. A core's program has a first and a last chunk, so there are at least two.
+struct Waves {
+  uint32_t m, n, chunks;
+};
+constexpr Waves waves_of(Shape s) {
+  const uint32_t chunks = div_up(s.k, kChunkK);
+  return {div_up(s.m, kWaveM), div_up(s.n, kWaveN), chunks < 2 ? 2 : chunks};
+}
+
+inline Status check_shape(Shape s) {
+  for (const auto& [name, size, most] : {std::tuple{"M", s.m, kMaxM}, {"N", s.n, kMaxNK}, {"K", s.k, kMaxNK}})
+    if (size == 0 || size > most) return fail(Errc::out_of_range, "GEMM: {} is {}, expected 1 to {}", name, size, most);
+  return {};
+}
+
+}  // namespace onebit::npu::gemm
