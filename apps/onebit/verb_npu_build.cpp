@@ -1,6 +1,7 @@
 // onebit npu list, build: the example programs, and the files they make.
 #include <filesystem>
 
+#include "npu/compiled/core_code.h"
 #include "npu/programs/programs.h"
 #include "verb.h"
 #include "verb_npu.h"
@@ -47,7 +48,7 @@ Result<npu::ExampleShape> parse_shape(const std::string& text, const npu::Exampl
 
 Status build_one(const npu::ExampleProgram& p, const std::filesystem::path& directory, const std::string& shape, bool compact) {
   ONEBIT_ASSIGN(const npu::design::Program program, p.build());
-  auto lowered = npu::design::lower(program);
+  auto lowered = npu::lower_with_code(program);
   if (!lowered) return with_context(std::move(lowered).error(), p.name);
   std::vector<npu::ExampleShape> shapes = example_shapes(p);
   if (!shape.empty()) {

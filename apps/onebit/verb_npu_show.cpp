@@ -1,5 +1,6 @@
 // onebit npu show: a program placed and routed on the array, as text or SVG.
 #include "npu/design/draw.h"
+#include "npu/compiled/core_code.h"
 #include "npu/programs/programs.h"
 #include "verb.h"
 #include "verb_npu.h"
@@ -18,7 +19,7 @@ Status npu_show(NpuArguments args) {
   if (names.empty()) return fail(Errc::usage, "NAME is missing");
   ONEBIT_ASSIGN(const npu::ExampleProgram* p, npu_program(names[0]));
   ONEBIT_ASSIGN(const npu::design::Program program, p->build());
-  ONEBIT_ASSIGN(const npu::design::Lowered lowered, npu::design::lower(program));
+  ONEBIT_ASSIGN(const npu::design::Lowered lowered, npu::lower_with_code(program));
   if (svg.empty()) {
     fmt::print("{}", npu::design::draw_text(lowered));
     return {};
