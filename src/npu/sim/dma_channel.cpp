@@ -311,7 +311,7 @@ void DmaChannel::time_words(unsigned n) {
     times_[i] = t;
   }
   if (shim && direction_ == Direction::s2mm) {
-    t = std::max(t, array_.ddr(t, 4.0 * n, direction_));
+    t = std::max(t, array_.ddr(start, 4.0 * n, direction_));
     times_[n - 1] = t;
   }
   clock = t;

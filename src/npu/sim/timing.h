@@ -19,8 +19,9 @@ struct TimingModel {
   // The plateau over all channels: 55.5 read, 55.3 write (8 columns x 2 channels).
   double ddr_total_read_bytes_per_s = 55.5e9;
   double ddr_total_write_bytes_per_s = 55.3e9;
-  // Reads and writes together: 33.7 + 33.7 at equal volume, about 46.7 + 33 in a GEMM with its fixed part removed.
-  double ddr_mixed_bytes_per_s = 80e9;
+  // Reads and writes together: 33.7 + 33.7 at equal volume over all channels. Ratios away from 1 may reach more: 46.7 + 33
+  // was derived from a GEMM by taking its fixed part off.
+  double ddr_mixed_bytes_per_s = 67.4e9;
 
   // One stream of the array. The fastest seen: a shim channel that writes 13.5e9 B/s, 7.5 bytes per cycle. Memory tile
   // -> core was measured at >= 4.8 bytes per cycle per channel with two channels running, a lower bound only.
