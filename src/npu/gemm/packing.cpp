@@ -63,32 +63,30 @@ void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::spa
   }
 }
 
-void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, int32_t* out, size_t stride) {
-  const Shape& s = plan.shape;
+void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, std::span<const Output> outputs, uint32_t begin,
+                    uint32_t end) {
   constexpr uint64_t kStripBytes = uint64_t{kStripElements} * 4, kWaveBytes = kStrips * kRows * kStripBytes;
-  const uint64_t column_bytes = kWaveBytes * plan.waves.m * plan.waves.n;
+  const Waves& w = plan.waves;
+  std::vector<uint64_t> order(size_t{w.m} * w.n);  // when a wave is executed
   uint64_t done = 0;
-  // Eight columns of one row of C.
-  const auto line = [&](const uint8_t* at, uint32_t m, uint32_t n) {
-    std::array<int32_t, kBlock> v;
-    std::memcpy(v.data(), at, sizeof(v));
-    const uint32_t shift = n / kBlock % 2 * 2;
-    for (uint32_t i = 0; i < std::min(kBlock, s.n - n); ++i) out[m * stride + n + i] = (v[i] >> shift) - sums[m];
+  for_each_wave(plan, [&](uint32_t m, uint32_t n) { order[size_t{m} * w.n + n] = done++; });
+  const uint64_t column_bytes = kWaveBytes * w.m * w.n;
+  // The eight columns from n - n % 8 on of row m.
+  const auto block_row = [&](uint32_t m, uint32_t n) {
+    const uint32_t row = m % kWaveM, in_tile = n % kTileN;
+    return packed.data() + n % kWaveN / kTileN * column_bytes + order[size_t{m / kWaveM} * w.n + n / kWaveN] * kWaveBytes +
+           (size_t{in_tile / kStripN} * kRows + row / kTileM) * kStripBytes +
+           (size_t{row % kTileM / kBlock} * (kStripN / kBlock) + in_tile % kStripN / kBlock) * kBlockBytes * 4 + size_t{row % kBlock} * kBlock * 4;
   };
-  for_each_wave(plan, [&](uint32_t wave_m, uint32_t wave_n) {
-    for (uint32_t column = 0; column < kColumns; ++column)
-      for (uint32_t strip = 0; strip < kStrips; ++strip) {
-        const uint32_t n0 = wave_n * kWaveN + column * kTileN + strip * kStripN;
-        const uint8_t* at = packed.data() + column * column_bytes + done * kWaveBytes + strip * kRows * kStripBytes;
-        for (uint32_t row = 0; row < kWaveM; ++row) {
-          const uint32_t m = wave_m * kWaveM + row;
-          if (m >= s.m) break;
-          const uint8_t* block = at + row / kTileM * kStripBytes + size_t{row % kTileM / kBlock} * (kStripN / kBlock) * kBlockBytes * 4 + row % kBlock * kBlock * 4;
-          for (uint32_t n = n0; n < std::min(n0 + kStripN, s.n); n += kBlock) line(block + size_t{(n - n0) / kBlock} * kBlockBytes * 4, m, n);
-        }
+  for (uint32_t m = begin; m < end; ++m)
+    for (const Output& o : outputs)
+      for (uint32_t n = o.first; n < o.first + o.count;) {
+        std::array<int32_t, kBlock> v;
+        std::memcpy(v.data(), block_row(m, n), sizeof(v));
+        const uint32_t shift = n / kBlock % 2 * 2, skip = n % kBlock, count = std::min(kBlock - skip, o.first + o.count - n);
+        for (uint32_t i = 0; i < count; ++i) o.out[m * o.stride + n - o.first + i] = (v[skip + i] >> shift) - sums[m];
+        n += count;
       }
-    ++done;
-  });
 }
 
 }  // namespace onebit::npu::gemm

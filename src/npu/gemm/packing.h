@@ -30,7 +30,15 @@ void pack_weights(uint32_t n, uint32_t k, const RowCodes& codes, uint32_t begin,
 // x: [m][stride]; of each row k elements are read. sums: [m], the sum of each row.
 void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums);
 
-// out: [m][stride].
-void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, int32_t* out, size_t stride);
+// Columns [first, first + count) of C, as [m][stride] from column `first` on.
+struct Output {
+  uint32_t first = 0, count = 0;
+  int32_t* out = nullptr;
+  size_t stride = 0;
+};
+
+// Rows [begin, end) of C.
+void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, std::span<const Output> outputs, uint32_t begin,
+                    uint32_t end);
 
 }  // namespace onebit::npu::gemm
