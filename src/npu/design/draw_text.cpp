@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <tuple>
 
 #include <fmt/ranges.h>
 
@@ -97,7 +98,7 @@ void draw_links(const Lowered& l, Out out) {
 void draw_memory(const Lowered& l, Out out) {
   fmt::format_to(out, "\nmemory\n");
   std::vector<PlacedBuffer> buffers = l.buffers;
-  std::stable_sort(buffers.begin(), buffers.end(), [](const PlacedBuffer& a, const PlacedBuffer& b) { return std::tie(a.tile, a.address) < std::tie(b.tile, b.address); });
+  std::sort(buffers.begin(), buffers.end(), [](const PlacedBuffer& a, const PlacedBuffer& b) { return std::tie(a.tile, a.address) < std::tie(b.tile, b.address); });
   for (const PlacedBuffer& b : buffers) {
     const bool core = l.program.device().kind(b.tile.row) == TileKind::core;
     fmt::format_to(out, "  {} {:#07x} {:>7} bytes  {}{}\n", name(b.tile), b.address, b.bytes, b.name, core ? fmt::format("  window {}", b.address / kBankBytes) : "");

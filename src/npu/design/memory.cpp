@@ -20,6 +20,7 @@ struct Operand {
   bool constant = false;  // a memory tile's, read for ever
   uint32_t* buffer = nullptr;
   Ring* ring = nullptr;
+  size_t order = 0;  // in the description
 
   uint64_t total() const { return piece * pieces; }
   void place(size_t i, uint64_t address) const {
@@ -34,11 +35,11 @@ std::vector<Operand> operands_of(Plan& plan, TileId tile) {
   for (Ring& r : plan.rings) {
     if (r.tile != tile || r.constants) continue;
     r.addresses.assign(r.depth, 0);
-    list.push_back({r.name, aligned(r.bytes), r.depth, false, nullptr, &r});
+    list.push_back({r.name, aligned(r.bytes), r.depth, false, nullptr, &r, list.size()});
   }
   for (size_t i = 0; i < plan.program.buffers().size(); ++i) {
     const BufferSpec& b = plan.program.buffers()[i];
-    if (b.tile == tile) list.push_back({b.name, aligned(b.type.bytes()), 1, !b.initial.empty(), &plan.buffer_addresses[i], nullptr});
+    if (b.tile == tile) list.push_back({b.name, aligned(b.type.bytes()), 1, !b.initial.empty(), &plan.buffer_addresses[i], nullptr, list.size()});
   }
   return list;
 }
@@ -129,7 +130,7 @@ Status place_core(Plan& plan, TileId tile) {
   reserved += aligned(4 * words);
   std::vector<Operand> operands = operands_of(plan, tile);
   ONEBIT_TRY(check_sum(plan, tile, reserved, operands));
-  std::stable_sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) { return a.total() > b.total(); });
+  std::sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) { return a.total() != b.total() ? a.total() > b.total() : a.order < b.order; });
   Windows windows(plan.device().tile(tile).data_bytes, reserved);
   const bool fits = std::all_of(operands.begin(), operands.end(), [&windows](const Operand& o) { return windows.place(o); });
   if (!fits) pack(operands, reserved);
@@ -139,7 +140,7 @@ Status place_core(Plan& plan, TileId tile) {
 Status place_mem(Plan& plan, TileId tile) {
   std::vector<Operand> operands = operands_of(plan, tile);
   ONEBIT_TRY(check_sum(plan, tile, 0, operands));
-  std::stable_sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) { return a.constant && !b.constant; });
+  std::sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) { return a.constant != b.constant ? a.constant : a.order < b.order; });
   uint64_t sum = 0, constants = 0;
   for (const Operand& o : operands) {
     sum += o.total();

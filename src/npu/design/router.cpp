@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <queue>
+#include <tuple>
 
 #include <fmt/ranges.h>
 
@@ -54,7 +55,9 @@ class Router {
     const auto distance = [&net](const PortAt& s) {
       return std::abs(int{s.tile.column} - int{net.source.tile.column}) + std::abs(int{s.tile.row} - int{net.source.tile.row});
     };
-    std::stable_sort(sinks.begin(), sinks.end(), [&](const PortAt& a, const PortAt& b) { return distance(a) < distance(b); });
+    std::sort(sinks.begin(), sinks.end(), [&](const PortAt& a, const PortAt& b) {
+      return distance(a) != distance(b) ? distance(a) < distance(b) : std::tie(a.tile, a.port) < std::tie(b.tile, b.port);
+    });
     return sinks;
   }
 
