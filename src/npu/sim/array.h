@@ -141,7 +141,7 @@ class Array {
   uint32_t peek(const Tile& tile, uint32_t offset) const;
   Result<TileAddress> locate(uint64_t address) const;
   void lock_changed(Lock& lock);
-  Status rest();    // runs until nothing moves
+  Status rest();    // runs until nothing moves, or for long enough
   Status settle();  // the same, with stub cores where they are needed
   Status settle_stubs() { return options.stub_cores ? settle() : Status{}; }
   void place_stubs();

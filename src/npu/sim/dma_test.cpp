@@ -264,6 +264,26 @@ TEST(SimDma, ReportsWhatNobodyWaitedFor) {
   EXPECT_EQ(b.data[1][7], 1003u);
 }
 
+// Traffic inside the array that never ends does not keep a run from ending.
+TEST(SimDma, EndlessTrafficBesideARunDoesNotHoldIt) {
+  ConfigBuilder c = passthrough(4);
+  BufferDescriptor endless = linear_bd(kMemOwn + 4096, 64);
+  endless.use_next = true;
+  for (const unsigned id : {4u, 5u}) {
+    endless.next = id;
+    c.bd(kMem, id, endless);
+  }
+  c.circuit(kMem, {Bundle::dma, 2}, {Bundle::dma, 2});
+  c.start(kMem, Direction::mm2s, 2, 4);
+  c.start(kMem, Direction::s2mm, 2, 5);
+  auto sim = Simulator::open(npu2(), c.bytes(), {});
+  ASSERT_TRUE(sim) << sim.error().message;
+  Buffers b({8, 8});
+  const auto report = sim->run(passthrough_stream(8).bytes(), b.spans());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(b.data[1], b.data[0]);
+}
+
 TEST(SimDma, ResetsAChannelAndPollsItsStatus) {
   auto sim = Simulator::open(npu2(), passthrough(4).bytes(), {});
   ASSERT_TRUE(sim) << sim.error().message;

@@ -30,7 +30,7 @@ struct SimOptions {
   bool stub_cores = false;
   bool timed = false;  // beside the data also clocks; see timing.h
   TimingModel timing{};
-  uint64_t max_steps = 10'000'000'000;  // per run: words moved, lock operations, steps of cores
+  uint64_t max_steps = 4'000'000'000;  // per run: words moved, lock operations, steps of cores
   Trace* trace = nullptr;               // timed runs only; outlives the simulator
 };
 
