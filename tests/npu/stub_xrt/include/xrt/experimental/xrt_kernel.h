@@ -1,0 +1,2 @@
+#pragma once
+#include <xrt/stub_declarations.h>
