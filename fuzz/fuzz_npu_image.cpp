@@ -1,10 +1,12 @@
-// Readers of CDO, PDI, xclbin and instruction streams, and the linter on whatever they accept. What is
-// accepted must come back as the same bytes. A first byte of 0xFE turns the checksums right before
+// Readers of CDO, PDI, xclbin, instruction streams, core programs and core ELFs, and the linter on whatever they accept. What
+// an image reader accepts must come back as the same bytes. A first byte of 0xFE turns the checksums right before
 // reading, so that inputs get past them.
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
 
+#include "npu/image/core_elf.h"
+#include "npu/image/core_program.h"
 #include "npu/image/lint.h"
 #include "npu/image/npu_file.h"
 
@@ -42,11 +44,22 @@ void exercise(Bytes bytes) {
     if (lint(files, onebit::npu::device(g)).size() > 1001) std::abort();
 }
 
+void exercise_core(Bytes bytes) {
+  if (const auto elf = read_core_elf(bytes)) {
+    size_t total = 0;
+    for (const ElfSegment& s : elf->segments) total += s.bytes.size();
+    if (total > 16 * 1024 + 4 * 64 * 1024) std::abort();
+  }
+  if (const auto program = read_core_record(bytes); program && *program)
+    if (to_text(**program).empty() && !(*program)->steps.empty()) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Bytes input(data, size);
   exercise(input);
+  exercise_core(input);
   if (size == 0 || data[0] != 0xFE) return 0;
   exercise(wrap_cdo(input.subspan(1)));
   exercise(wrap_stream(input.subspan(1)));

@@ -163,7 +163,7 @@ constexpr std::int64_t max_of() {
 
 // v / 2^shift rounded; shift is at least 1. `q` is the floor and `r` the remainder of the division.
 inline std::int64_t rounded_shift(std::int64_t v, int shift, rounding_mode mode) {
-  if (shift > 63) shift = 63;
+  if (shift > 62) shift = 62;  // the device stops at 59
   const std::int64_t q = v >> shift;
   const std::uint64_t r = static_cast<std::uint64_t>(v) - (static_cast<std::uint64_t>(q) << shift), half = std::uint64_t{1} << (shift - 1);
   if (r == 0) return q;
