@@ -9,7 +9,7 @@ namespace onebit::npu::design {
 namespace {
 
 // Pixels.
-constexpr double kTile = 150, kHeight = 104, kGapX = 46, kGapY = 36, kMargin = 40, kTop = 64, kLegend = 300;
+constexpr double kTile = 150, kHeight = 104, kGapX = 46, kGapY = 36, kMargin = 40, kTop = 64, kLegend = 270, kLegendStep = 22;
 
 struct Point {
   double x, y;
@@ -37,8 +37,10 @@ class Svg {
   explicit Svg(const Lowered& l) : l_(l), d_(l.program.device()) {}
 
   std::string run() {
-    const double width = 2 * kMargin + d_.columns * (kTile + kGapX) + kLegend, grid = kTop + d_.rows * (kHeight + kGapY) + kMargin;
-    const double height = std::max(grid, kTop + 22.0 * static_cast<double>(l_.program.fifos().size()) + kMargin);
+    const double grid = kTop + d_.rows * (kHeight + kGapY) + kMargin;
+    legend_rows_ = static_cast<size_t>((grid - kTop - kMargin) / kLegendStep);
+    const size_t legends = (l_.program.fifos().size() + legend_rows_ - 1) / legend_rows_;
+    const double width = 2 * kMargin + d_.columns * (kTile + kGapX) + kLegend * static_cast<double>(legends), height = grid;
     put("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" font-family=\"sans-serif\" font-size=\"11\">\n", width, height);
     put("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{:.0f}\" y=\"34\" font-size=\"20\">{}</text>\n", kMargin, escaped(l_.program.name()));
     put("<text x=\"{:.0f}\" y=\"52\" fill=\"#555\">{}, {} columns x {} rows{}</text>\n", kMargin, d_.name, d_.columns, d_.rows,
@@ -47,6 +49,7 @@ class Svg {
       for (uint8_t r = 0; r < d_.rows; ++r) tile({c, r});
     for (const Route& r : l_.routes) route(r);
     shared();
+    for (const TileUse& u : l_.use) labels(u);
     legend();
     put("</svg>\n");
     return std::move(text_);
@@ -95,21 +98,13 @@ class Svg {
     const TileModel& m = d_.tile(t);
     put("<g><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.0f}\" height=\"{:.0f}\" rx=\"6\" fill=\"{}\" stroke=\"{}\"/>", o.x, o.y, kTile, kHeight,
         u ? kFill[static_cast<size_t>(m.kind)] : "#fafafa", u ? "#666" : "#ddd");
-    put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"{}\">{}</text>", o.x + 8, o.y + 20, u ? "#222" : "#bbb", tile_name(d_, t));
-    if (u) contents(t, *u, o);
+    if (!u) put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#bbb\">{}</text>", o.x + 8, o.y + 18, tile_name(d_, t));
+    if (u) contents(t, o);
     put("</g>\n");
   }
 
-  void contents(TileId t, const TileUse& u, Point o) {
+  void contents(TileId t, Point o) {
     const TileModel& m = d_.tile(t);
-    for (const PlacedChannel& c : l_.channels) {
-      if (c.tile != t) continue;
-      const Point p = dma(t, c.direction, c.channel);
-      put("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"><title>{} {} of {}, {} BDs</title></circle>", p.x, p.y, colour(c.fifos[0]), name(c.direction),
-          c.channel, escaped(l_.program.fifos()[c.fifos[0]].name), c.bds.size());
-    }
-    for (const PlacedCore& c : l_.cores)
-      if (c.tile == t) put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#555\" font-size=\"10\">{}</text>", o.x + 8, o.y + 34, escaped(kernels(c)));
     if (m.data_bytes == 0) return;
     // A bar of the data memory, one block per buffer.
     const double left = o.x + 8, width = kTile - 16, y = o.y + kHeight - 22;
@@ -118,7 +113,25 @@ class Svg {
       if (b.tile == t)
         put("<rect x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" height=\"8\" fill=\"{}\" stroke=\"white\" stroke-width=\"0.3\"><title>{}: {} bytes at {:#x}</title></rect>",
             left + width * b.address / m.data_bytes, y, std::max(0.8, width * b.bytes / m.data_bytes), buffer_colour(b), escaped(b.name), b.bytes, b.address);
-    put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#555\" font-size=\"9\">{} B, {} BDs, {} locks</text>", left, o.y + kHeight - 4, u.data_bytes, u.bds, u.locks);
+  }
+
+  // What has to be readable, above the routes.
+  void labels(const TileUse& u) {
+    const TileId t = u.tile;
+    const Point o = corner(t);
+    for (const PlacedChannel& c : l_.channels) {
+      if (c.tile != t) continue;
+      const Point p = dma(t, c.direction, c.channel);
+      put("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"><title>{} {} of {}, {} BDs</title></circle>", p.x, p.y, colour(c.fifos[0]), name(c.direction),
+          c.channel, escaped(l_.program.fifos()[c.fifos[0]].name), c.bds.size());
+    }
+    put("<g stroke=\"white\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">");
+    put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#222\">{}</text>", o.x + 8, o.y + 18, tile_name(d_, t));
+    for (const PlacedCore& c : l_.cores)
+      if (c.tile == t) put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#555\" font-size=\"10\">{}</text>", o.x + 8, o.y + 31, escaped(kernels(c)));
+    if (d_.tile(t).data_bytes)
+      put("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"#555\" font-size=\"9\">{} B, {} BDs, {} locks</text>", o.x + 8, o.y + kHeight - 4, u.data_bytes, u.bds, u.locks);
+    put("</g>\n");
   }
 
   static std::string kernels(const PlacedCore& c) {
@@ -159,10 +172,10 @@ class Svg {
   }
 
   void legend() {
-    const double x = kMargin + d_.columns * (kTile + kGapX);
-    double y = kTop + 8;
-    for (uint32_t i = 0; i < l_.program.fifos().size(); ++i, y += 22) {
+    for (uint32_t i = 0; i < l_.program.fifos().size(); ++i) {
       const FifoSpec& f = l_.program.fifos()[i];
+      const double x = kMargin + d_.columns * (kTile + kGapX) + kLegend * static_cast<double>(i / legend_rows_);
+      const double y = kTop + 8 + kLegendStep * static_cast<double>(i % legend_rows_);
       put("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"16\" height=\"5\" fill=\"{}\"/><text x=\"{:.0f}\" y=\"{:.0f}\">{} <tspan fill=\"#777\">{}, depth {}</tspan></text>\n", x, y,
           colour(i), x + 24, y + 7, escaped(f.name), name(f.type), f.options.depth);
     }
@@ -170,6 +183,7 @@ class Svg {
 
   const Lowered& l_;
   const Device& d_;
+  size_t legend_rows_ = 1;
   std::string text_;
 };
 
