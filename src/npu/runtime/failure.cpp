@@ -88,16 +88,6 @@ std::string ert_name(unsigned state) {
   return fmt::format("ERT_CMD_STATE_{}", kStates[state]);
 }
 
-bool ert_final(unsigned state) {
-  switch (static_cast<ErtState>(state)) {
-    case ErtState::created:
-    case ErtState::queued:
-    case ErtState::running:
-    case ErtState::submitted: return false;
-    default: return true;
-  }
-}
-
 HostFacts host_facts() {
   HostFacts facts;
   std::error_code ignored;

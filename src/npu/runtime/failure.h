@@ -10,10 +10,9 @@
 
 namespace onebit::npu {
 
-// States of a command, as in XRT's ert.h. They are not in order: 7 is not final, 5 is.
+// States of a command, as in XRT's ert.h.
 enum class ErtState : unsigned { none, created, queued, running, completed, error, abort, submitted, timeout, no_response, sk_error, sk_crashed };
 std::string ert_name(unsigned state);  // "ERT_CMD_STATE_TIMEOUT", "ERT state 77"
-bool ert_final(unsigned state);
 
 // What of the machine bears on a failure.
 struct HostFacts {

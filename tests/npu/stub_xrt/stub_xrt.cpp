@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace {
 
@@ -25,6 +26,7 @@ struct Machine {
   std::vector<PlannedFault> faults;
   std::map<std::string, int> live;
   std::optional<ert_cmd_state> end_state;
+  bool finish = false;  // before the next state()
   stub_xrt::Executor executor;
   uint32_t contexts = 0;  // opened so far
 };
@@ -309,6 +311,7 @@ std::cv_status run::wait2(const std::chrono::milliseconds& timeout) const {
 
 ert_cmd_state run::state() const {
   called("state()");
+  if (std::exchange(machine.finish, false)) impl_->state = ERT_CMD_STATE_COMPLETED;
   return impl_->state;
 }
 
@@ -378,6 +381,7 @@ std::string live_names() {
 
 void fail(const std::string& call, Fault fault, int error, const std::string& text, unsigned nth) { machine.faults.push_back({call, fault, error, text, nth}); }
 void end_runs_in(ert_cmd_state state) { machine.end_state = state; }
+void finish_before_next_state() { machine.finish = true; }
 void set_executor(Executor executor) { machine.executor = std::move(executor); }
 
 }  // namespace stub_xrt

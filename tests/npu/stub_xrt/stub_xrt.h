@@ -30,6 +30,8 @@ void fail(const std::string& call, Fault fault, int error = 22, const std::strin
 
 // Later runs end in `state` (an exception from wait), or, where that state is not final, never end.
 void end_runs_in(ert_cmd_state state);
+// The next look at the state of a run finds it completed.
+void finish_before_next_state();
 
 // Executes a run of a context (numbered from 1): image, instruction stream, bo0 and on as the device sees them. Without
 // one, runs do nothing.
