@@ -7,9 +7,15 @@ namespace onebit::npu::gemm {
 using namespace design;
 
 // A wave: the first chunk of K takes a strip of C after the other and overwrites it, those in the middle add to it, the
-// last one gives each strip away as soon as it is complete. Parameters are read behind the signal.
-ArrayProgram::Core ArrayProgram::add_core(Program& p, TileId core, Fifo x, Fifo w, Fifo c) {
-  const Core control{p.parameter(core, fmt::format("waves{}_{}", core.column, core.row)), p.parameter(core, fmt::format("middle{}_{}", core.column, core.row)),
+// last one gives each strip away as soon as it is complete. After its waves of a group a core lets pass the weights of
+// those in which it rests. Parameters are read behind the signal.
+ArrayProgram::Core ArrayProgram::add_core(Program& p, TileId core, uint32_t half, Fifo x, Fifo w, Fifo c) {
+  const auto parameter = [&](const char* name) { return p.parameter(core, fmt::format("{}{}_{}", name, core.column, core.row)); };
+  const Core control{half,
+                     parameter("groups"),
+                     parameter("waves"),
+                     parameter("middle"),
+                     parameter("idle"),
                      p.signal(core, fmt::format("go{}_{}", core.column, core.row))};
   p.run(core, [&](Body& body) {
     const auto multiply = [&](unsigned held, uint32_t strip, bool accumulate) {
@@ -22,25 +28,32 @@ ArrayProgram::Core ArrayProgram::add_core(Program& p, TileId core, Fifo x, Fifo 
       body.release(x);
       body.release(w);
     };
+    const auto wave = [&] {
+      chunk([&] {
+        for (uint32_t s = 0; s < kStrips; ++s) {
+          body.acquire(c);
+          multiply(s, s, false);
+        }
+      });
+      body.loop(control.middle, [&] {
+        chunk([&] {
+          for (uint32_t s = 0; s < kStrips; ++s) multiply(s, s, true);
+        });
+      });
+      chunk([&] {
+        for (uint32_t s = 0; s < kStrips; ++s) {
+          multiply(0, s, true);
+          body.release(c);
+        }
+      });
+    };
     body.forever([&] {
       body.wait(control.go);
-      body.loop(control.waves, [&] {
-        chunk([&] {
-          for (uint32_t s = 0; s < kStrips; ++s) {
-            body.acquire(c);
-            multiply(s, s, false);
-          }
-        });
-        body.loop(control.middle, [&] {
-          chunk([&] {
-            for (uint32_t s = 0; s < kStrips; ++s) multiply(s, s, true);
-          });
-        });
-        chunk([&] {
-          for (uint32_t s = 0; s < kStrips; ++s) {
-            multiply(0, s, true);
-            body.release(c);
-          }
+      body.loop(control.groups, [&] {
+        body.loop(control.waves, wave);
+        body.loop(control.idle, [&] {
+          body.acquire(w);
+          body.release(w);
         });
       });
     });
@@ -52,7 +65,7 @@ ArrayProgram::Description ArrayProgram::describe() {
   Description d;
   Program& p = d.program;
   const Type x_chunk = type<int8_t>(kTileM, kChunkK), w_chunk = type<uint8_t>(kChunkBytesW);
-  const Type strip = type<int32_t>(kTileM, kStripN), strips = type<int32_t>(kRows, kTileM, kStripN);
+  const Type strip = type<int32_t>(kTileM, kStripN), strips = type<int32_t>(kHalfRows, kTileM, kStripN);
   const auto core = [&p](unsigned column, unsigned row) { return p.core(column, 2 + row); };
   std::array<Fifo, kRows> x_cores{};
   std::array<Fifo, kColumns> w_cores{};
@@ -69,15 +82,16 @@ ArrayProgram::Description ArrayProgram::describe() {
     w_cores[column] = p.fifo(fmt::format("w{}_cores", column), p.mem(column), ends(cores), w_chunk);
   }
   // A memory tile's rings lie in the order of their links: results at the bottom, then X, then W.
-  for (unsigned column = 0; column < kColumns; ++column) {
-    std::vector<Fifo> parts;
-    for (unsigned row = 0; row < kRows; ++row) {
-      parts.push_back(p.fifo(fmt::format("c{}_{}", column, row), End(core(column, row)).with_depth(kStrips), {p.mem(column)}, strip));
-      d.cores.push_back(add_core(p, core(column, row), x_cores[row], w_cores[column], parts.back()));
+  for (unsigned column = 0; column < kColumns; ++column)
+    for (unsigned half = 0; half < kHalves; ++half) {
+      std::vector<Fifo> parts;
+      for (unsigned row = half * kHalfRows; row < (half + 1) * kHalfRows; ++row) {
+        parts.push_back(p.fifo(fmt::format("c{}_{}", column, row), End(core(column, row)).with_depth(kStrips), {p.mem(column)}, strip));
+        d.cores.push_back(add_core(p, core(column, row), half, x_cores[row], w_cores[column], parts.back()));
+      }
+      d.c[column][half] = p.fifo(fmt::format("c{}{}", column, half ? "_upper" : "_lower"), p.mem(column), {p.shim(column)}, strips);
+      p.join(parts, d.c[column][half]);
     }
-    d.c[column] = p.fifo(fmt::format("c{}", column), p.mem(column), {p.shim(column)}, strips);
-    p.join(parts, d.c[column]);
-  }
   for (unsigned row = 0; row < kRows; ++row) d.x_store[row] = p.store(d.x[row], x_cores[row], kStreamBytesX, kSlots);
   for (unsigned column = 0; column < kColumns; ++column)
     d.w_store[column] = p.store(d.w[column], w_cores[column], kResidentBytes + (column < kRows ? 0 : kStreamBytesX), kSlots);
@@ -91,56 +105,65 @@ Result<ArrayProgram> ArrayProgram::make() {
 }
 
 // W lies at the top of the memory tile, resident X below it, streamed X at the bottom of its own store.
-void ArrayProgram::stores(const Waves& w, const Phase& p, Sequence& s) const {
-  const uint32_t waves = w.m * p.count;
+void ArrayProgram::stores(const Plan& plan, const Phase& p, Sequence& s) const {
+  const Waves& w = plan.waves;
+  // Fills of a resident operand's place, or chunk by chunk.
+  const auto add = [&](const Replay& replay, bool resident, uint32_t fills, uint32_t waves) {
+    if (resident) add_replay(lowered_, replay, fills, 0, s);
+    else add_replay(lowered_, replay, waves * w.chunks / kSlots, waves * w.chunks % kSlots, s);
+  };
+  const uint32_t groups = p.count / p.group;
   const uint32_t w_chunks = p.w_resident ? p.group * w.chunks : kSlots;
   const uint32_t w_address = kMemTileBytes - w_chunks * kChunkBytesW;
-  for (const Store store : description_.w_store) {
-    const Replay replay{lowered_.stores[store.index], w_address, kChunkBytesW, spread(w_chunks), p.w_resident ? w.m : 1};
-    if (p.w_resident) add_replay(lowered_, replay, p.count / p.group, 0, s);
-    else add_replay(lowered_, replay, waves * w.chunks / kSlots, waves * w.chunks % kSlots, s);
-  }
-  for (const Store store : description_.x_store) {
-    const PlacedStore& placed = lowered_.stores[store.index];
+  for (const Store store : description_.w_store)
+    add({lowered_.stores[store.index], w_address, kChunkBytesW, spread(w_chunks), p.w_resident ? w.m : 1}, p.w_resident, groups, w.m * p.count);
+  for (unsigned row = 0; row < kRows; ++row) {
+    const PlacedStore& placed = lowered_.stores[description_.x_store[row].index];
     const uint32_t address = p.x_resident ? w_address - w.chunks * kChunkBytesX : placed.address;
-    const Replay replay{placed, address, kChunkBytesX, spread(p.x_resident ? w.chunks : kSlots), p.x_resident ? p.group : 1};
-    if (p.x_resident) add_replay(lowered_, replay, waves / p.group, 0, s);
-    else add_replay(lowered_, replay, waves * w.chunks / kSlots, waves * w.chunks % kSlots, s);
+    const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
+    if (waves_m == 0) continue;
+    add({placed, address, kChunkBytesX, spread(p.x_resident ? w.chunks : kSlots), p.x_resident ? p.group : 1}, p.x_resident, groups * waves_m,
+        waves_m * p.count);
   }
 }
 
-void ArrayProgram::phase(const Plan& plan, const Phase& p, uint64_t c_offset, Sequence& s) const {
+void ArrayProgram::phase(const Plan& plan, const Phase& p, Sequence& s) const {
   const Waves& w = plan.waves;
-  stores(w, p, s);
-  for (const Core& core : description_.cores)
-    s.set(core.waves, static_cast<int32_t>(w.m * p.count)).set(core.middle, static_cast<int32_t>(w.chunks - 2)).raise(core.go);
+  stores(plan, p, s);
+  const uint32_t groups = p.count / p.group;
+  for (const Core& core : description_.cores) {
+    const uint32_t working = waves_of_half(plan.shape, core.half);
+    s.set(core.groups, static_cast<int32_t>(groups)).set(core.waves, static_cast<int32_t>(working * p.group));
+    s.set(core.middle, static_cast<int32_t>(w.chunks - 2)).set(core.idle, static_cast<int32_t>((w.m - working) * p.group * w.chunks)).raise(core.go);
+  }
 
   // X: by core row, wave along M, chunk.
   const uint64_t x_wave = uint64_t{w.chunks} * kChunkBytesX, x_row = w.m * x_wave;
   for (unsigned row = 0; row < kRows; ++row) {
+    const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
+    if (waves_m == 0) continue;
     if (p.x_resident || p.group == 1) {
-      s.move(description_.x[row], 0, {row * x_row, {{p.count / p.group, 0}, {x_row, 1}}});
+      s.move(description_.x[row], 0, {row * x_row, {{groups, 0}, {waves_m * x_wave, 1}}});
     } else {
-      for (uint32_t m = 0; m < w.m; ++m) s.move(description_.x[row], 0, {row * x_row + m * x_wave, {{p.count, 0}, {x_wave, 1}}});
+      for (uint32_t m = 0; m < waves_m; ++m) s.move(description_.x[row], 0, {row * x_row + m * x_wave, {{p.count, 0}, {x_wave, 1}}});
     }
   }
   // W: by column of cores, wave along N, chunk.
   const uint64_t w_wave = uint64_t{w.chunks} * kChunkBytesW;
   for (unsigned column = 0; column < kColumns; ++column)
     s.move(description_.w[column], 1, {(uint64_t{column} * w.n + p.first) * w_wave, {{p.w_resident ? 1 : w.m, 0}, {p.count * w_wave, 1}}});
-  // C: by column of cores, wave in order of execution, strip, core row.
-  const uint64_t c_wave = uint64_t{kStrips} * kRows * kStripElements, c_column = c_wave * w.m * w.n;
   for (unsigned column = 0; column < kColumns; ++column)
-    s.move(description_.c[column], 2, linear(column * c_column + c_offset * c_wave, w.m * p.count * c_wave));
+    for (unsigned half = 0; half < kHalves; ++half) {
+      const uint64_t waves_m = waves_of_half(plan.shape, half);
+      if (waves_m) s.move(description_.c[column][half], 2, linear(plan.c_offset(column, half) + waves_m * p.first * kHalfElements, waves_m * p.count * kHalfElements));
+    }
 }
 
 Result<Transaction> ArrayProgram::stream(const Plan& plan) const {
   Sequence s(lowered_);
-  uint64_t done = 0;
   for (const Phase& p : plan.phases) {
-    phase(plan, p, done, s);
+    phase(plan, p, s);
     s.wait();
-    done += uint64_t{plan.waves.m} * p.count;
   }
   return s.finish();
 }

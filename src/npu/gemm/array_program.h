@@ -1,7 +1,7 @@
 // The program on the array: one image for every shape, and the instruction stream of a plan.
 //
 // Core row r shares its rows of X, which memory tile r sends along the row; column c shares its columns of W, which
-// memory tile c sends up the column; the strips of a column's four cores are joined in its memory tile and leave
+// memory tile c sends up the column; the strips of two of a column's cores are joined in its memory tile and leave
 // together. Results of odd blocks of 8 columns are 4 times too large, and all lack the correction for codes: see
 // packing.h.
 #pragma once
@@ -24,22 +24,24 @@ class ArrayProgram {
 
  private:
   struct Core {
-    design::Parameter waves, middle;
+    uint32_t half;
+    design::Parameter groups, waves, middle, idle;
     design::Signal go;
   };
   struct Description {
     design::Program program{"ternary_gemm"};
     std::array<design::Fifo, kRows> x{};
-    std::array<design::Fifo, kColumns> w{}, c{};
+    std::array<design::Fifo, kColumns> w{};
+    std::array<std::array<design::Fifo, kHalves>, kColumns> c{};
     std::array<design::Store, kRows> x_store{};
     std::array<design::Store, kColumns> w_store{};
     std::vector<Core> cores{};
   };
   ArrayProgram(Description description, design::Lowered lowered) : description_(std::move(description)), lowered_(std::move(lowered)) {}
   static Description describe();
-  static Core add_core(design::Program& p, TileId core, design::Fifo x, design::Fifo w, design::Fifo c);
-  void phase(const Plan& plan, const Phase& p, uint64_t c_offset, design::Sequence& s) const;
-  void stores(const Waves& w, const Phase& p, design::Sequence& s) const;
+  static Core add_core(design::Program& p, TileId core, uint32_t half, design::Fifo x, design::Fifo w, design::Fifo c);
+  void phase(const Plan& plan, const Phase& p, design::Sequence& s) const;
+  void stores(const Plan& plan, const Phase& p, design::Sequence& s) const;
 
   Description description_;
   design::Lowered lowered_;

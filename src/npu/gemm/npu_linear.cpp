@@ -41,9 +41,9 @@ Result<uint32_t> NpuLinear::add(std::span<const Matrix> matrices, uint32_t cols)
   return static_cast<uint32_t>(sets_.size() - 1);
 }
 
-// All numbers of tokens in the same number of waves share a stream.
+// All numbers of tokens in the same number of halves share a stream.
 Result<const NpuLinear::Compiled*> NpuLinear::compiled(Shape shape) {
-  const auto key = std::tuple(div_up(shape.m, kWaveM), shape.n, shape.k);
+  const auto key = std::tuple(div_up(shape.m, kHalfM), shape.n, shape.k);
   if (const auto known = compiled_.find(key); known != compiled_.end()) return &known->second;
   ONEBIT_ASSIGN(Plan plan, make_plan(shape));
   ONEBIT_ASSIGN(const Transaction stream, program_.stream(plan));

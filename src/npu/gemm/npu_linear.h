@@ -79,7 +79,7 @@ class NpuLinear {
   ThreadPool* pool_;
   ArrayProgram program_;
   std::vector<Set> sets_;
-  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Compiled> compiled_;  // by m in waves, n, k
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Compiled> compiled_;  // by m in halves of waves, n, k
   std::vector<Slice> slices_;
   size_t active_ = 0;  // slices of the start that is under way
   uint32_t set_ = 0;

@@ -65,18 +65,20 @@ void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::spa
 
 void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, std::span<const Output> outputs, uint32_t begin,
                     uint32_t end) {
-  constexpr uint64_t kStripBytes = uint64_t{kStripElements} * 4, kWaveBytes = kStrips * kRows * kStripBytes;
   const Waves& w = plan.waves;
-  std::vector<uint64_t> order(size_t{w.m} * w.n);  // when a wave is executed
-  uint64_t done = 0;
-  for_each_wave(plan, [&](uint32_t m, uint32_t n) { order[size_t{m} * w.n + n] = done++; });
-  const uint64_t column_bytes = kWaveBytes * w.m * w.n;
+  std::array<std::vector<uint64_t>, kHalves> order;  // of waves in a half
+  for (uint32_t half = 0; half < kHalves; ++half) {
+    order[half].resize(size_t{w.m} * w.n);
+    uint64_t done = 0;
+    for_each_wave(plan, half, [&](uint32_t m, uint32_t n) { order[half][size_t{m} * w.n + n] = done++; });
+  }
   // The eight columns from n - n % 8 on of row m.
   const auto block_row = [&](uint32_t m, uint32_t n) {
-    const uint32_t row = m % kWaveM, in_tile = n % kTileN;
-    return packed.data() + n % kWaveN / kTileN * column_bytes + order[size_t{m / kWaveM} * w.n + n / kWaveN] * kWaveBytes +
-           (size_t{in_tile / kStripN} * kRows + row / kTileM) * kStripBytes +
-           (size_t{row % kTileM / kBlock} * (kStripN / kBlock) + in_tile % kStripN / kBlock) * kBlockBytes * 4 + size_t{row % kBlock} * kBlock * 4;
+    const uint32_t half = m % kWaveM / kHalfM, row = m % kHalfM, in_tile = n % kTileN;
+    const uint64_t element = plan.c_offset(n % kWaveN / kTileN, half) + order[half][size_t{m / kWaveM} * w.n + n / kWaveN] * kHalfElements +
+                             (uint64_t{in_tile / kStripN} * kHalfRows + row / kTileM) * kStripElements +
+                             (uint64_t{row % kTileM / kBlock} * (kStripN / kBlock) + in_tile % kStripN / kBlock) * kBlockBytes + row % kBlock * kBlock;
+    return packed.data() + element * sizeof(int32_t);
   };
   for (uint32_t m = begin; m < end; ++m)
     for (const Output& o : outputs)

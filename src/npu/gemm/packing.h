@@ -3,7 +3,7 @@
 //
 //   X  core row, wave along M, chunk of K, then blocks of 8 x 8 as the kernel reads them
 //   W  column of cores, wave along N, chunk of K, then the kernel's groups of 16 columns, 2 bits a weight
-//   C  column of cores, wave in order of execution, strip, core row, then blocks of 8 x 8
+//   C  column of cores, half, wave in order of execution, strip, core row, then blocks of 8 x 8
 //
 // Where X and W lie does not depend on the plan; W not even on M, so that it is packed once.
 #pragma once

@@ -13,7 +13,11 @@ uint64_t x_wave_bytes(Waves w) { return uint64_t{w.chunks} * kChunkBytesX; }  //
 uint64_t w_wave_bytes(Waves w) { return uint64_t{w.chunks} * kChunkBytesW; }
 
 // Reads of a phase in bytes.
-uint64_t x_reads(Waves w, const Phase& p) { return kRows * x_wave_bytes(w) * w.m * (p.x_resident ? p.count / p.group : p.count); }
+uint64_t x_reads(Shape s, Waves w, const Phase& p) {
+  uint64_t waves = 0;  // of a core row
+  for (uint32_t half = 0; half < kHalves; ++half) waves += uint64_t{kHalfRows} * waves_of_half(s, half);
+  return x_wave_bytes(w) * waves * (p.x_resident ? p.count / p.group : p.count);
+}
 uint64_t w_reads(Waves w, const Phase& p) { return kColumns * w_wave_bytes(w) * p.count * (p.w_resident ? 1 : w.m); }
 
 // W resident in groups as large and as equal as they can be; what is left over is a phase of its own.
@@ -47,7 +51,12 @@ uint64_t passes(Waves w, const Phase& p) {
 
 uint64_t Plan::x_bytes() const { return kRows * x_wave_bytes(waves) * waves.m; }
 uint64_t Plan::w_bytes() const { return kColumns * w_wave_bytes(waves) * waves.n; }
-uint64_t Plan::c_bytes() const { return uint64_t{waves.m} * kWaveM * waves.n * kWaveN * 4; }
+uint64_t Plan::c_bytes() const { return uint64_t{waves_of_half(shape, 0) + waves_of_half(shape, 1)} * kHalfM * waves.n * kWaveN * 4; }
+
+uint64_t Plan::c_offset(uint32_t column, uint32_t half) const {
+  const uint64_t lower = waves_of_half(shape, 0), upper = waves_of_half(shape, 1);
+  return (column * (lower + upper) + half * lower) * waves.n * kHalfElements;
+}
 
 Result<Plan> make_plan(Shape shape) {
   ONEBIT_TRY(check_shape(shape));
@@ -57,7 +66,7 @@ Result<Plan> make_plan(Shape shape) {
     uint64_t x = 0, weights = 0;
     bool fits = true;
     for (const Phase& p : phases) {
-      x += x_reads(w, p);
+      x += x_reads(shape, w, p);
       weights += w_reads(w, p);
       fits &= passes(w, p) <= kMostPasses;
     }

@@ -31,6 +31,8 @@ struct Plan {
   uint64_t x_bytes() const;
   uint64_t w_bytes() const;
   uint64_t c_bytes() const;
+  // Where a half of a column starts in C, in elements; its waves follow in order of execution.
+  uint64_t c_offset(uint32_t column, uint32_t half) const;
 };
 
 // The plan that reads least.
@@ -39,12 +41,12 @@ Result<Plan> make_plan(Shape shape);
 // Bytes that no plan avoids: packed weights, activations and results once, of the shape itself without padding.
 uint64_t least_bytes(Shape shape);
 
-// Calls visit(wave along M, wave along N) in the order of execution.
+// Calls visit(wave along M, wave along N) in the order in which a half executes them.
 template <class Visit>
-void for_each_wave(const Plan& plan, Visit visit) {
+void for_each_wave(const Plan& plan, uint32_t half, Visit visit) {
   for (const Phase& p : plan.phases)
     for (uint32_t g = 0; g < p.count; g += p.group)
-      for (uint32_t m = 0; m < plan.waves.m; ++m)
+      for (uint32_t m = 0; m < waves_of_half(plan.shape, half); ++m)
         for (uint32_t n = 0; n < p.group; ++n) visit(m, p.first + g + n);
 }
 

@@ -2,6 +2,7 @@
 //
 //   core    one tile of C, 32 x 160, over the whole of K in chunks of 256; it leaves in strips of 32 columns
 //   wave    a tile for every core: 4 rows of cores take 4 x 32 rows of C, 8 columns of cores 8 x 160 columns
+//   half    two rows of cores; their strips leave together, and they rest in waves that M does not fill
 //
 // A core's data memory: two chunks of X (8 KiB each), two of W (10 KiB each), the tile of C (20 KiB), stack: 57 of 64 KiB.
 // The strips of C are the ring of the fifo that takes C away: while the last ones leave, the next wave fills the first.
@@ -17,10 +18,12 @@ inline constexpr uint32_t kRows = 4, kColumns = 8;  // of cores
 inline constexpr uint32_t kTileM = 32, kTileN = 160, kChunkK = 256, kStripN = 32;
 inline constexpr uint32_t kStrips = kTileN / kStripN;
 inline constexpr uint32_t kWaveM = kRows * kTileM, kWaveN = kColumns * kTileN;
+inline constexpr uint32_t kHalves = 2, kHalfRows = kRows / kHalves, kHalfM = kHalfRows * kTileM;
 
 inline constexpr uint32_t kChunkBytesX = kTileM * kChunkK;      // int8
 inline constexpr uint32_t kChunkBytesW = kTileN * kChunkK / 4;  // 2 bits
 inline constexpr uint32_t kStripElements = kTileM * kStripN;    // int32
+inline constexpr uint32_t kHalfElements = kStrips * kHalfRows * kStripElements;  // of a column in a wave
 
 // Memory tiles: results pass through the bottom; then what is streamed; from 0x14000 up what stays for a while.
 inline constexpr uint32_t kSlots = 6;  // descriptors of a store, each side
@@ -43,6 +46,8 @@ constexpr uint32_t div_up(uint32_t size, uint32_t unit) { return (size + unit - 
 struct Waves {
   uint32_t m, n, chunks;
 };
+// Waves along M in which a half works.
+constexpr uint32_t waves_of_half(Shape s, uint32_t half) { return s.m > half * kHalfM ? div_up(s.m - half * kHalfM, kWaveM) : 0; }
 constexpr Waves waves_of(Shape s) {
   const uint32_t chunks = div_up(s.k, kChunkK);
   return {div_up(s.m, kWaveM), div_up(s.n, kWaveN), chunks < 2 ? 2 : chunks};
