@@ -28,6 +28,11 @@ int error_number(const NpuFailure& f) {
   return value == INT32_MIN ? 0 : std::abs(value);
 }
 
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
 std::string memlock(const HostFacts& facts) {
   return facts.memlock_bytes ? fmt::format("{} KiB", *facts.memlock_bytes / 1024) : std::string("unlimited");
 }
@@ -106,7 +111,7 @@ Error explain(const NpuFailure& f, const HostFacts& facts) {
   std::string what = f.call + ": ";
   if (f.timed_out) what += fmt::format("not finished within the time limit, {}", ert_name(f.state));
   else if (f.state != 0) what += ert_name(f.state);
-  if (!f.text.empty()) what += (f.timed_out || f.state != 0 ? ", " : "") + f.text;
+  if (const std::string_view text = trimmed(f.text); !text.empty()) what += fmt::format("{}{}", f.timed_out || f.state != 0 ? ", " : "", text);
   else if (error != 0 && f.state == 0) what += std::strerror(error);
 
   std::string reason;

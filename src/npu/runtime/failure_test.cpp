@@ -53,6 +53,7 @@ TEST(NpuFailure, WordsOfUnknownMeaningAreKept) {
   EXPECT_EQ(explain(failure("xrt::kernel", "no such kernel"), kGood).message, "xrt::kernel: no such kernel");
   EXPECT_EQ(explain(failure("xrt::kernel", "err=99999999999999999999"), kGood).message, "xrt::kernel: err=99999999999999999999");
   EXPECT_EQ(explain(failure("xrt::kernel", "err="), kGood).message, "xrt::kernel: err=");
+  EXPECT_EQ(explain(failure("xrt::kernel", " no such kernel\n"), kGood).message, "xrt::kernel: no such kernel");
   expect(failure("xrt::kernel", "err=-2147483648"), kGood, Errc::device, "err=-2147483648");
 }
 
