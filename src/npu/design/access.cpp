@@ -23,12 +23,13 @@ std::vector<WordDim> simplify(const std::vector<WordDim>& dims) {
 
 Status check_elements(const Pattern& pattern) {
   if (pattern.offset > kMostElements) return fail(Errc::out_of_range, "pattern: offset is {}, expected at most 2^40", pattern.offset);
-  uint64_t count = 1;
+  uint64_t count = 1, reach = pattern.offset;
   for (const Dim& d : pattern.dims) {
     if (d.size == 0) return fail(Errc::out_of_range, "pattern: a size is 0, expected 1 or more");
-    if (d.size > kMostElements || d.stride > kMostElements || count * (d.size >> 20) > kMostElements >> 20)
+    if (count > kMostElements / d.size || (d.stride > 0 && d.size - 1 > (kMostElements - reach) / d.stride))
       return fail(Errc::out_of_range, "pattern: size {} with stride {} goes beyond 2^40 elements", d.size, d.stride);
-    count = std::min(count * d.size, kMostElements);
+    count *= d.size;
+    reach += (d.size - 1) * d.stride;
   }
   return {};
 }

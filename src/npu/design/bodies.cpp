@@ -29,9 +29,9 @@ class BodyCheck {
   Result<const End*> end_of(Fifo f) {
     if (f.index >= p_.fifos().size()) return fail(Errc::out_of_range, "{}: unknown fifo {}, the program has {}", what_, f.index, p_.fifos().size());
     const FifoSpec& spec = p_.fifos()[f.index];
-    if (spec.from.tile == core_ && !is_linked(p_, f.index, false)) return &spec.from;
+    if (spec.from.tile == core_ && !is_linked(p_, f.index, false, core_)) return &spec.from;
     for (const End& to : spec.to)
-      if (to.tile == core_ && !is_linked(p_, f.index, true)) return &to;
+      if (to.tile == core_ && !is_linked(p_, f.index, true, core_)) return &to;
     return fail(Errc::out_of_range, "{}: the body uses fifo '{}', which has no end there", what_, spec.name);
   }
 
@@ -133,8 +133,8 @@ Status check_core(const Program& p, const CoreSpec& c) {
   ONEBIT_TRY(body.run(c.steps));
   for (uint32_t i = 0; i < p.fifos().size(); ++i) {
     const FifoSpec& f = p.fifos()[i];
-    const bool consumes = !is_linked(p, i, true) && std::any_of(f.to.begin(), f.to.end(), [&c](const End& e) { return e.tile == c.tile; });
-    const bool produces = !is_linked(p, i, false) && f.from.tile == c.tile;
+    const bool consumes = !is_linked(p, i, true, c.tile) && end_in(f, c.tile);
+    const bool produces = !is_linked(p, i, false, c.tile) && f.from.tile == c.tile;
     if ((consumes || produces) && !body.acquired().contains(i))
       return fail(Errc::out_of_range, "fifo '{}': {} {} it, but its body never acquires an element", f.name, what, consumes ? "receives" : "sends");
   }
@@ -247,9 +247,9 @@ Status check_bodies(const Program& p) {
   };
   for (uint32_t i = 0; i < p.fifos().size(); ++i) {
     const FifoSpec& f = p.fifos()[i];
-    if (!is_linked(p, i, false)) ONEBIT_TRY(needs_body(f, f.from.tile));
+    if (!is_linked(p, i, false, f.from.tile)) ONEBIT_TRY(needs_body(f, f.from.tile));
     for (const End& to : f.to)
-      if (!is_linked(p, i, true)) ONEBIT_TRY(needs_body(f, to.tile));
+      if (!is_linked(p, i, true, to.tile)) ONEBIT_TRY(needs_body(f, to.tile));
   }
   return {};
 }

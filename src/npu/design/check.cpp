@@ -1,6 +1,7 @@
 // The description by itself: names, tiles, handles, types, links. Budgets come later, in plan.cpp.
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "npu/design/access.h"
 #include "npu/design/plan.h"
@@ -64,6 +65,9 @@ Status check_fifo(const Program& p, const FifoSpec& f) {
     if (to.tile == f.from.tile && p.device().kind(to.tile.row) == TileKind::core)
       return fail(Errc::out_of_range, "{}: {} is producer and consumer", what, name(to.tile));
   }
+  const auto in_shim = [&p](const End& e) { return p.device().kind(e.tile.row) == TileKind::shim; };
+  const auto shims = in_shim(f.from) + std::count_if(f.to.begin(), f.to.end(), in_shim);
+  if (shims > 1) return fail(Errc::out_of_range, "{}: {} ends in shim tiles, expected at most 1: the sequence moves one", what, shims);
   if (f.options.repeat == 0) return fail(Errc::out_of_range, "{}: repeat is 0, expected 1 or more", what);
   if (f.options.repeat > 1 && p.device().kind(f.from.tile.row) != TileKind::mem)
     return fail(Errc::out_of_range, "{}: repeat is {}, but the producer {} is no memory tile", what, f.options.repeat, name(f.from.tile));
@@ -84,22 +88,21 @@ const char* link_name(LinkSpec::Kind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-// The memory tile in which the fifos of a link meet.
-Result<TileId> link_tile(const Program& p, const LinkSpec& link, const std::string& what) {
-  const FifoSpec& first = p.fifos()[link.in[0].index];
-  const TileId tile = first.to.empty() ? first.from.tile : first.to[0].tile;
-  for (const Fifo in : link.in) {
-    const FifoSpec& f = p.fifos()[in.index];
-    if (f.to.size() != 1 || f.to[0].tile != tile)
-      return fail(Errc::out_of_range, "{}: fifo '{}' does not end in {} alone", what, f.name, name(tile));
-  }
+// Checks that the fifos of a link meet in one tile, where the outgoing ones start.
+Status check_meeting(const Program& p, const LinkSpec& link, const std::string& what) {
+  const FifoSpec& first = p.fifos()[link.out[0].index];
+  const TileId tile = first.from.tile;
   if (!p.device().contains(tile) || p.device().kind(tile.row) == TileKind::shim)
-    return fail(Errc::out_of_range, "{}: fifo '{}' ends in {}, expected a memory or core tile", what, first.name, name(tile));
+    return fail(Errc::out_of_range, "{}: fifo '{}' starts in {}, expected a memory or core tile", what, first.name, name(tile));
   for (const Fifo out : link.out) {
     const FifoSpec& f = p.fifos()[out.index];
     if (f.from.tile != tile) return fail(Errc::out_of_range, "{}: fifo '{}' starts in {}, expected {}", what, f.name, name(f.from.tile), name(tile));
   }
-  return tile;
+  for (const Fifo in : link.in) {
+    const FifoSpec& f = p.fifos()[in.index];
+    if (!end_in(f, tile)) return fail(Errc::out_of_range, "{}: fifo '{}' has no end in {}, where '{}' starts", what, f.name, name(tile), first.name);
+  }
+  return {};
 }
 
 // Offsets and sizes of the parts of a split or join.
@@ -108,7 +111,7 @@ Status check_parts(const Program& p, const LinkSpec& link, const std::string& wh
   const bool split = link.kind == LinkSpec::Kind::split;
   const std::vector<Fifo>& parts = split ? link.out : link.in;
   const FifoSpec& f = p.fifos()[split ? link.in[0].index : link.out[0].index];
-  const End& end = split ? f.to[0] : f.from;
+  const End& end = split ? *end_in(f, link_tile(p, link)) : f.from;
   const Type& whole = end_type(f, end);
   if (!end.pattern.whole())
     return fail(Errc::out_of_range, "{}: fifo '{}' has a pattern in {}, expected none: the parts have theirs", what, f.name, name(end.tile));
@@ -127,11 +130,11 @@ Status check_parts(const Program& p, const LinkSpec& link, const std::string& wh
   return {};
 }
 
-// Which ends in memory tiles are taken care of, (fifo, receiving end).
-using TakenEnds = std::set<std::pair<uint32_t, bool>>;
+// Ends that links take care of: fifo, whether it ends or starts, where.
+using TakenEnds = std::set<std::tuple<uint32_t, bool, TileId>>;
 
-Status take_end(const Program& p, TakenEnds& taken, Fifo f, bool receives) {
-  if (taken.insert({f.index, receives}).second) return {};
+Status take_end(const Program& p, TakenEnds& taken, Fifo f, bool receives, TileId tile) {
+  if (taken.insert({f.index, receives, tile}).second) return {};
   return fail(Errc::out_of_range, "fifo '{}': its {} belongs to two links", p.fifos()[f.index].name, receives ? "end" : "start");
 }
 
@@ -141,11 +144,12 @@ Status check_link(const Program& p, const LinkSpec& link, TakenEnds& taken) {
   for (const auto* list : {&link.in, &link.out})
     for (const Fifo f : *list) ONEBIT_TRY(check_handle(p, what, f));
   what = fmt::format("{} of fifo '{}'", what, p.fifos()[link.in[0].index].name);
-  ONEBIT_TRY(link_tile(p, link, what));
-  for (const Fifo f : link.in) ONEBIT_TRY(take_end(p, taken, f, true));
-  for (const Fifo f : link.out) ONEBIT_TRY(take_end(p, taken, f, false));
+  ONEBIT_TRY(check_meeting(p, link, what));
+  const TileId tile = link_tile(p, link);
+  for (const Fifo f : link.in) ONEBIT_TRY(take_end(p, taken, f, true, tile));
+  for (const Fifo f : link.out) ONEBIT_TRY(take_end(p, taken, f, false, tile));
   if (link.store_slots) {
-    ONEBIT_TRY(check_kind(p, "store", p.fifos()[link.in[0].index].to[0].tile, TileKind::mem));
+    ONEBIT_TRY(check_kind(p, "store", tile, TileKind::mem));
     if (link.store_bytes == 0 || link.store_bytes % (64 * link.store_slots))
       return fail(Errc::out_of_range, "store of fifo '{}': {} bytes, expected a multiple of {}", p.fifos()[link.in[0].index].name, link.store_bytes, 64 * link.store_slots);
     return {};
@@ -164,16 +168,18 @@ Status check_feed(const Program& p, const FeedSpec& feed, TakenEnds& taken) {
   if (b.tile != f.from.tile)
     return fail(Errc::out_of_range, "{}: buffer '{}' is in {}, the fifo starts in {}", what, b.name, name(b.tile), name(f.from.tile));
   if (b.initial.empty()) return fail(Errc::out_of_range, "{}: buffer '{}' has no contents", what, b.name);
-  return take_end(p, taken, feed.fifo, false);
+  return take_end(p, taken, feed.fifo, false, f.from.tile);
 }
 
 Status check_memory_ends(const Program& p, const TakenEnds& taken) {
   for (uint32_t i = 0; i < p.fifos().size(); ++i) {
     const FifoSpec& f = p.fifos()[i];
-    if (p.device().kind(f.from.tile.row) == TileKind::mem && !taken.contains({i, false}))
+    if (p.device().kind(f.from.tile.row) == TileKind::mem && !taken.contains({i, false, f.from.tile}))
       return fail(Errc::out_of_range, "fifo '{}': starts in memory tile {}, but no forward, split, join or feed fills it", f.name, name(f.from.tile));
+    if (f.options.transport == Transport::shared && !is_shared(p, i))
+      return fail(Errc::out_of_range, "fifo '{}': shared memory cannot carry it: an end belongs to a link", f.name);
     for (const End& to : f.to)
-      if (p.device().kind(to.tile.row) == TileKind::mem && !taken.contains({i, true}))
+      if (p.device().kind(to.tile.row) == TileKind::mem && !taken.contains({i, true, to.tile}))
         return fail(Errc::out_of_range, "fifo '{}': ends in memory tile {}, but no forward, split or join takes it on", f.name, name(to.tile));
   }
   return {};
@@ -228,17 +234,25 @@ std::optional<TileId> shared_owner(const FifoSpec& f, const Device& device, std:
   return no(fmt::format("{} and {} are no neighbours", name(f.from.tile), name(to.tile)));
 }
 
-bool is_linked(const Program& p, uint32_t fifo, bool receives) {
+const End* end_in(const FifoSpec& fifo, TileId tile) {
+  const auto it = std::find_if(fifo.to.begin(), fifo.to.end(), [tile](const End& e) { return e.tile == tile; });
+  return it == fifo.to.end() ? nullptr : &*it;
+}
+
+TileId link_tile(const Program& program, const LinkSpec& link) { return program.fifos()[link.out[0].index].from.tile; }
+
+bool is_linked(const Program& p, uint32_t fifo, bool receives, TileId tile) {
   for (const LinkSpec& l : p.links())
     for (const Fifo f : receives ? l.in : l.out)
-      if (f.index == fifo) return true;
+      if (f.index == fifo && link_tile(p, l) == tile) return true;
   if (receives) return false;
   return std::any_of(p.feeds().begin(), p.feeds().end(), [fifo](const FeedSpec& f) { return f.fifo.index == fifo; });
 }
 
 bool is_shared(const Program& p, uint32_t fifo) {
   const FifoSpec& f = p.fifos()[fifo];
-  if (f.options.transport == Transport::stream || is_linked(p, fifo, false) || is_linked(p, fifo, true)) return false;
+  if (f.options.transport == Transport::stream || f.to.size() != 1) return false;
+  if (is_linked(p, fifo, false, f.from.tile) || is_linked(p, fifo, true, f.to[0].tile)) return false;
   return shared_owner(f, p.device()).has_value();
 }
 

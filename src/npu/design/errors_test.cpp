@@ -109,6 +109,22 @@ const Case kCases[] = {
        return p;
      },
      "fifo 'x': shared memory cannot carry it: it has 2 consumers"},
+    {"TwoShims",
+     [] {
+       Program p("p");
+       p.fifo("in", p.shim(0), {p.shim(1)}, kBlock);
+       return p;
+     },
+     "fifo 'in': 2 ends in shim tiles, expected at most 1: the sequence moves one"},
+    {"SharedInALink",
+     [] {
+       Program p("p");
+       const Fifo in = p.fifo("in", p.shim(0), {kCore}, kBlock), across = p.fifo("across", kCore, {p.core(0, 3)}, kBlock, {2, Transport::shared, 1});
+       p.forward(in, across);
+       copy_body(p, p.core(0, 3), {across}, {});
+       return p;
+     },
+     "fifo 'across': shared memory cannot carry it: an end belongs to a link"},
     // Links.
     {"MemoryTileWithoutALink",
      [] {
@@ -124,7 +140,7 @@ const Case kCases[] = {
        return p;
      },
      "forward: unknown fifo 7, the program has 1"},
-    {"LinkAcrossTiles", [] { return through_mem(kMem, TileId{1, 1}); }, "forward of fifo 'in': fifo 'out' starts in (1,1), expected (0,1)"},
+    {"LinkAcrossTiles", [] { return through_mem(kMem, TileId{1, 1}); }, "forward of fifo 'in': fifo 'in' has no end in (1,1), where 'out' starts"},
     {"LinkedTwice",
      [] {
        Program p = through_mem(kMem, kMem);

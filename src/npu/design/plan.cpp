@@ -58,21 +58,22 @@ void add_fifo(Plan& plan, uint32_t index) {
     plan.core_rings[{f.from.tile, index}] = plan.core_rings[{f.to[0].tile, index}] = ring;
     return;
   }
-  if (plan.kind(f.from.tile) == TileKind::core && !is_linked(plan.program, index, false)) add_core_end(plan, index, f.from, Direction::mm2s);
+  if (plan.kind(f.from.tile) == TileKind::core && !is_linked(plan.program, index, false, f.from.tile)) add_core_end(plan, index, f.from, Direction::mm2s);
   for (const End& to : f.to)
-    if (plan.kind(to.tile) == TileKind::core && !is_linked(plan.program, index, true)) add_core_end(plan, index, to, Direction::s2mm);
+    if (plan.kind(to.tile) == TileKind::core && !is_linked(plan.program, index, true, to.tile)) add_core_end(plan, index, to, Direction::s2mm);
 }
 
 // A ring of one element with a part per slot, so that both sides get a descriptor and a lock pair per slot.
 void add_store(Plan& plan, const LinkSpec& link) {
   const FifoSpec& in = plan.program.fifos()[link.in[0].index];
   const FifoSpec& out = plan.program.fifos()[link.out[0].index];
+  const End& end = *end_in(in, link_tile(plan.program, link));
   const uint64_t bytes = link.store_bytes / link.store_slots;
   std::vector<Part> parts;
   for (uint32_t i = 0; i < link.store_slots; ++i) parts.push_back({i * bytes, bytes});
-  const uint32_t ring = add_ring(plan, in.name, in.to[0].tile, link.store_bytes, 1, std::move(parts));
+  const uint32_t ring = add_ring(plan, in.name, end.tile, link.store_bytes, 1, std::move(parts));
   plan.rings[ring].store = true;
-  add_stream(plan, link.in[0].index, in.to[0], Direction::s2mm, ring, 0, link.store_slots, end_type(in, in.to[0]));
+  add_stream(plan, link.in[0].index, end, Direction::s2mm, ring, 0, link.store_slots, end_type(in, end));
   add_stream(plan, link.out[0].index, out.from, Direction::mm2s, ring, 0, link.store_slots, end_type(out, out.from));
 }
 
@@ -82,11 +83,12 @@ void add_link(Plan& plan, const LinkSpec& link) {
   const bool join = link.kind == LinkSpec::Kind::join;
   const std::vector<Fifo>& part_fifos = join ? link.in : link.out;
   const FifoSpec& whole = fifos[join ? link.out[0].index : link.in[0].index];
-  const End& end = join ? whole.from : whole.to[0];
+  const TileId tile = link_tile(plan.program, link);
+  const End& end = join ? whole.from : *end_in(whole, tile);
   const Type& type = end_type(whole, end);
   // The receiving end decides the depth.
   const FifoSpec& receiving = fifos[link.in[0].index];
-  const unsigned depth = end_depth(receiving, receiving.to[0]);
+  const unsigned depth = end_depth(receiving, *end_in(receiving, tile));
 
   std::vector<Part> parts;
   for (size_t i = 0; i < part_fifos.size(); ++i) {
@@ -99,7 +101,8 @@ void add_link(Plan& plan, const LinkSpec& link) {
   const uint32_t ring = add_ring(plan, whole.name, end.tile, type.bytes(), depth, parts);
   for (size_t i = 0; i < link.in.size(); ++i) {
     const FifoSpec& f = fifos[link.in[i].index];
-    add_stream(plan, link.in[i].index, f.to[0], Direction::s2mm, ring, join ? i : 0, join ? 1 : parts.size(), end_type(f, f.to[0]));
+    const End& to = *end_in(f, tile);
+    add_stream(plan, link.in[i].index, to, Direction::s2mm, ring, join ? i : 0, join ? 1 : parts.size(), end_type(f, to));
   }
   for (size_t i = 0; i < link.out.size(); ++i) {
     const FifoSpec& f = fifos[link.out[i].index];

@@ -89,7 +89,11 @@ inline unsigned end_depth(const FifoSpec& fifo, const End& end) { return end.dep
 // The tile that holds the ring of a fifo between two cores, when memory can carry it. `why` says why not.
 std::optional<TileId> shared_owner(const FifoSpec& fifo, const Device& device, std::string* why = nullptr);
 // Whether a link or feed takes care of the fifo's end (`receives`) or start in a tile; then no body does.
-bool is_linked(const Program& program, uint32_t fifo, bool receives);
+bool is_linked(const Program& program, uint32_t fifo, bool receives, TileId tile);
+// The receiving end of a fifo in a tile; null where it has none.
+const End* end_in(const FifoSpec& fifo, TileId tile);
+// Where the fifos of a link meet.
+TileId link_tile(const Program& program, const LinkSpec& link);
 // Whether the fifo goes through memory that both cores reach.
 bool is_shared(const Program& program, uint32_t fifo);
 // The window in which a core sees the data memory of a tile: itself, or its south, west or north neighbour.

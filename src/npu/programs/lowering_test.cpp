@@ -182,6 +182,34 @@ TEST(Lowering, SplitAtOffsetsAndJoinInAnotherOrder) {
   expect_run(p, [&](Sequence& s) { s.move(in, 0, linear(0, 336)).move(out, 1, linear(0, 336)); }, source, expected);
 }
 
+TEST(Lowering, OneStreamIntoTwoMemoryTiles) {
+  // Two copies on different ways, joined again.
+  Program p("p");
+  const Type t = type<int32_t>(16);
+  const Fifo in = p.fifo("in", p.shim(1), {p.mem(0), End(p.mem(3)).with_depth(4)}, t);
+  const Fifo a = p.fifo("a", p.mem(0), {p.core(2, 4)}, t), b = p.fifo("b", p.mem(3), {p.core(2, 5)}, t);
+  const Fifo c = p.fifo("c", p.core(2, 4), {p.mem(2)}, t), d = p.fifo("d", p.core(2, 5), {p.mem(2)}, t);
+  const Fifo out = p.fifo("out", p.mem(2), {p.shim(2)}, type<int32_t>(32));
+  p.forward(in, a);
+  p.forward(in, b);
+  p.forward(a, c);
+  p.forward(b, d);
+  p.join({c, d}, out);
+  const Words source = counting(16 * 9);
+  Words expected;
+  for (long e = 0; e < 9; ++e)
+    for (unsigned copy = 0; copy < 2; ++copy) expected.insert(expected.end(), source.begin() + 16 * e, source.begin() + 16 * e + 16);
+  expect_run(p, [&](Sequence& s) { s.move(in, 0, linear(0, 144)).move(out, 1, linear(0, 288)); }, source, expected);
+}
+
+TEST(Lowering, TheOlderArray) {
+  Program p("p", npu::device(Generation::aie2));
+  const Type t = type<int32_t>(16);
+  const Fifo in = p.fifo("in", p.shim(1), {p.mem(1)}, t), out = p.fifo("out", p.mem(1), {p.shim(1)}, t);
+  p.forward(in, out);
+  expect_run(p, [&](Sequence& s) { s.move(in, 0, linear(0, 80)).move(out, 1, linear(0, 80)); }, counting(80), counting(80));
+}
+
 TEST(Lowering, EndsThatCutTheStreamDifferently) {
   Program p("p");
   const Fifo in = p.fifo("in", p.shim(0), {p.mem(0)}, type<int32_t>(96));
