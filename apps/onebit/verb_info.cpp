@@ -11,8 +11,8 @@
 
 #include "format/codec.h"
 #include "format/gguf_read.h"
+#include "model/token_cost.h"
 #include "verb.h"
-#include "verb_quantize_plan.h"
 
 namespace onebit::cli {
 namespace {
@@ -90,20 +90,10 @@ Json types_json(const Gguf& g) {
 
 // What a decoded token has to read. A tied head reads the embedding table.
 Json reads_json(const Gguf& g) {
-  uint64_t elements = 0, stored = 0, other = 0;
-  for (const auto& t : g.tensors()) {
-    if (is_linear_weight(t.name)) {
-      elements += t.elements();
-      stored += t.size;
-    } else if (t.name != "token_embd.weight" && t.name != "output.weight") {
-      other += t.size;
-    }
-  }
-  const GgufTensor* output = g.find_tensor("output.weight");
-  const GgufTensor* head = output ? output : g.find_tensor("token_embd.weight");
-  return {{"linear_elements", elements},       {"linear_bytes_2bit", elements / 4},
-          {"linear_bytes_stored", stored},     {"head_bytes_stored", head ? head->size : 0},
-          {"head_tied", output == nullptr},    {"other_bytes", other}};
+  const TokenCost cost = token_cost(g);
+  return {{"linear_elements", cost.linear_weights},           {"linear_bytes_2bit", cost.linear_bytes_2bit()},
+          {"linear_bytes_stored", cost.linear_bytes_stored},  {"head_bytes_stored", cost.head_bytes_stored},
+          {"head_tied", cost.head_tied},                      {"other_bytes", cost.other_bytes}};
 }
 
 // Range of the scales of the ternary linear layers, and the dialect of I2_S.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "model/token_cost.h"
+
 namespace onebit::cli {
 namespace {
 
@@ -139,16 +141,6 @@ Status plan_linear(const Gguf& in, const GgufTensor& t, const QuantizeOptions& o
 }
 
 }  // namespace
-
-bool is_linear_weight(std::string_view name) {
-  if (!name.starts_with("blk.") || !name.ends_with(".weight")) return false;
-  const size_t dot = name.find('.', 4);
-  if (dot == std::string_view::npos) return false;
-  const std::string_view part = name.substr(dot + 1, name.size() - dot - 1 - std::string_view(".weight").size());
-  for (const std::string_view linear : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
-    if (part == linear) return true;
-  return false;
-}
 
 Result<std::vector<PlannedTensor>> plan_quantize(const Gguf& in, const QuantizeOptions& options) {
   using Kind = PlannedTensor::Kind;

@@ -16,9 +16,6 @@ struct QuantizeOptions {
   bool absmean = false;                        // round weights that are not ternary
 };
 
-// The linear layers of a block, the only tensors whose type changes by themselves.
-bool is_linear_weight(std::string_view name);
-
 struct PlannedTensor {
   enum class Kind {
     copy,        // bytes as they are

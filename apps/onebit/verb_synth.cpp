@@ -11,30 +11,14 @@
 #include <vector>
 
 #include "format/codec.h"
+#include "model/named_shapes.h"
 #include "verb.h"
 #include "verb_synth_vocab.h"
 
 namespace onebit::cli {
 namespace {
 
-struct Shape {
-  const char* name;
-  const char* arch;
-  uint32_t layers, hidden, heads, kv_heads, head_size, ffn, vocab, context;
-  float rope_base;
-  bool spm;          // a SentencePiece vocabulary, as the Llama 2 family has
-  bool own_output;   // output.weight beside token_embd.weight (architecture llama)
-  const char* pre;
-};
-
-constexpr Shape kShapes[] = {
-    {"bitnet-2b-4t", "bitnet-b1.58", 30, 2560, 20, 5, 128, 6912, 128256, 4096, 500000, false, false, "llama-bpe"},
-    {"bitnet-0.7b", "bitnet", 24, 1536, 16, 16, 96, 4096, 32002, 2048, 10000, true, false, ""},
-    {"bitnet-3b", "bitnet", 26, 3200, 32, 32, 100, 8640, 32002, 2048, 10000, true, false, ""},
-    {"falcon3-10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, 32768, 1000042, false, true, "falcon3"},
-    {"llama3-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, 8192, 500000, false, true, "llama-bpe"},
-    {"tiny", "bitnet-b1.58", 2, 256, 4, 2, 64, 768, 512, 512, 10000, false, false, "llama-bpe"},
-};
+using Shape = NamedShape;
 
 // Codes come from 4 random bits each: -1, 0 and +1 with 5, 6 and 5 chances in 16.
 constexpr double kNonZero = 10.0 / 16;
@@ -263,9 +247,9 @@ Status run(std::span<const char* const> args) {
   ONEBIT_TRY(parse_flags(flags, args, &done));
   if (done) return {};
   if (paths.size() != 2) return fail(Errc::usage, "expected SHAPE and OUT (see 'onebit synth --help')");
-  const auto* shape = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& s) { return s.name == paths[0]; });
-  if (shape == std::end(kShapes))
-    return fail(Errc::usage, "shape '{}' is not one of bitnet-2b-4t, bitnet-0.7b, bitnet-3b, falcon3-10b, llama3-8b, tiny", paths[0]);
+  const Shape* shape = find_shape(paths[0]);
+  if (!shape)
+    return fail(Errc::usage, "shape '{}' is not one of {}", paths[0], kShapeNames);
   if (vocab && vocab < kMinSynthVocab)
     return fail(Errc::usage, "--vocab: {}, expected 0 or {} to {}", vocab, kMinSynthVocab, kMaxSynthVocab);
   Shape s = *shape;
