@@ -127,14 +127,21 @@ void ArrayProgram::stores(const Plan& plan, const Phase& p, Sequence& s) const {
   }
 }
 
+// The parameters of a core are successive words.
+void ArrayProgram::set_all(const Core& core, std::span<const uint32_t> values, Sequence& s) const {
+  const PlacedParameter& first = lowered_.parameters[core.groups.index];
+  s.add({TxnBlockWrite{address_of(first.tile, first.address), {values.begin(), values.end()}}});
+}
+
 void ArrayProgram::phase(const Plan& plan, const Phase& p, Sequence& s) const {
   const Waves& w = plan.waves;
   stores(plan, p, s);
   const uint32_t groups = p.count / p.group;
   for (const Core& core : description_.cores) {
     const uint32_t working = waves_of_half(plan.shape, core.half);
-    s.set(core.groups, static_cast<int32_t>(groups)).set(core.waves, static_cast<int32_t>(working * p.group));
-    s.set(core.middle, static_cast<int32_t>(w.chunks - 2)).set(core.idle, static_cast<int32_t>((w.m - working) * p.group * w.chunks)).raise(core.go);
+    const std::array<uint32_t, 4> values{groups, working * p.group, w.chunks - 2, (w.m - working) * p.group * w.chunks};
+    set_all(core, values, s);
+    s.raise(core.go);
   }
 
   // X: by core row, wave along M, chunk.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "npu/design/lower.h"
 #include "npu/design/sequence.h"
@@ -41,6 +42,7 @@ class ArrayProgram {
   static Description describe();
   static Core add_core(design::Program& p, TileId core, uint32_t half, design::Fifo x, design::Fifo w, design::Fifo c);
   void phase(const Plan& plan, const Phase& p, design::Sequence& s) const;
+  void set_all(const Core& core, std::span<const uint32_t> values, design::Sequence& s) const;
   void stores(const Plan& plan, const Phase& p, design::Sequence& s) const;
 
   Description description_;

@@ -18,7 +18,7 @@ void NpuLinear::share(uint32_t count, F&& f) {
 }
 
 Result<uint32_t> NpuLinear::add(std::span<const Matrix> matrices, uint32_t cols) {
-  Set set{.rows = {}, .n = 0, .k = cols, .weights = {}};
+  Set set{.rows = {}, .n = 0, .k = cols, .slice = 0, .weights = {}};
   std::vector<uint32_t> first;
   uint64_t rows = 0;
   for (const Matrix& m : matrices) {
@@ -29,6 +29,8 @@ Result<uint32_t> NpuLinear::add(std::span<const Matrix> matrices, uint32_t cols)
   }
   set.n = static_cast<uint32_t>(rows);
   ONEBIT_TRY(check_shape({1, set.n, set.k}));
+  set.slice = most_tokens(set.n, set.k);
+  if (set.slice == 0) return fail(Errc::out_of_range, "NPU matrices: {} rows x {} columns are too many for one product", set.n, set.k);
   ONEBIT_ASSIGN(set.weights, device_->allocate(packed_weight_bytes(set.n, set.k), BufferUse::data, 1));
   const auto codes = [&](uint32_t row, uint8_t* out) {
     const auto at = static_cast<size_t>(std::upper_bound(first.begin(), first.end(), row) - first.begin()) - 1;
@@ -59,7 +61,7 @@ Status NpuLinear::grow(NpuBufferRef& buffer, uint64_t bytes, unsigned argument) 
 }
 
 Status NpuLinear::prepare(Slice& slice, const Set& set, const int8_t* x, uint32_t tokens, size_t stride) {
-  const Shape shape{std::min(tokens - slice.first, kMaxM), set.n, set.k};
+  const Shape shape{std::min(tokens - slice.first, set.slice), set.n, set.k};
   ONEBIT_ASSIGN(slice.compiled, compiled(shape));
   Plan plan = slice.compiled->plan;
   plan.shape = shape;
@@ -74,11 +76,11 @@ Status NpuLinear::start(uint32_t set, const int8_t* x, uint32_t tokens, size_t s
   if (active_) return fail(Errc::usage, "NPU products: start without the finish of the one before");
   if (set >= sets_.size()) return fail(Errc::out_of_range, "NPU products: set {}, there are {}", set, sets_.size());
   if (tokens == 0) return fail(Errc::out_of_range, "NPU products: 0 tokens, expected at least 1");
-  const uint32_t count = div_up(tokens, kMaxM);
+  const uint32_t count = div_up(tokens, sets_[set].slice);
   if (slices_.size() < count) slices_.resize(count);
   std::vector<NpuCommand> commands;
   for (uint32_t i = 0; i < count; ++i) {
-    slices_[i].first = i * kMaxM;
+    slices_[i].first = i * sets_[set].slice;
     ONEBIT_TRY(prepare(slices_[i], sets_[set], x, tokens, stride));
     commands.push_back({slices_[i].compiled->instructions, {slices_[i].x, sets_[set].weights, slices_[i].c}});
   }

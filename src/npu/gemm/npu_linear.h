@@ -53,7 +53,7 @@ class NpuLinear {
  private:
   struct Set {
     std::vector<uint32_t> rows;  // of each matrix
-    uint32_t n = 0, k = 0;
+    uint32_t n = 0, k = 0, slice = 0;  // tokens of one product
     NpuBufferRef weights;
   };
   struct Compiled {

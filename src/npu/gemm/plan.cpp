@@ -81,6 +81,12 @@ Result<Plan> make_plan(Shape shape) {
   return plan;
 }
 
+uint32_t most_tokens(uint32_t n, uint32_t k) {
+  for (uint32_t m = kMaxM; m >= kWaveM; m /= 2)
+    if (make_plan({m, n, k})) return m;
+  return 0;
+}
+
 uint64_t least_bytes(Shape s) { return uint64_t{s.m} * s.k + (uint64_t{s.n} * s.k + 3) / 4 + uint64_t{s.m} * s.n * 4; }
 
 }  // namespace onebit::npu::gemm

@@ -38,6 +38,9 @@ struct Plan {
 // The plan that reads least.
 Result<Plan> make_plan(Shape shape);
 
+// The most tokens for which there is a plan, or 0; more are multiplied in slices.
+uint32_t most_tokens(uint32_t n, uint32_t k);
+
 // Bytes that no plan avoids: packed weights, activations and results once, of the shape itself without padding.
 uint64_t least_bytes(Shape shape);
 

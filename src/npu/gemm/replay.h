@@ -22,7 +22,7 @@ struct Replay {
   uint32_t sends;                     // of every fill; slots are sent in turn, all of them, so often
 };
 
-// `chunks` over at most kSlots slots, as equal as they can be.
+// `chunks` over at most kSlots slots: two in the first, so that sending starts early, the others equal.
 std::vector<uint32_t> spread(uint32_t chunks);
 
 // `passes` fills of all slots, then one of the last `tail` slots.

@@ -26,12 +26,13 @@ inline constexpr uint32_t kStripElements = kTileM * kStripN;    // int32
 inline constexpr uint32_t kHalfElements = kStrips * kHalfRows * kStripElements;  // of a column in a wave
 
 // Memory tiles: results pass through the bottom; then what is streamed; from 0x14000 up what stays for a while.
-inline constexpr uint32_t kSlots = 6;  // descriptors of a store, each side
+inline constexpr uint32_t kSlots = 4;  // descriptors of a store, each side
 inline constexpr uint32_t kMemTileBytes = 512 * 1024;
 inline constexpr uint32_t kJoinBytes = 2 * kRows * kStripElements * 4;
-inline constexpr uint32_t kStreamBytesX = kSlots * kChunkBytesX;
-inline constexpr uint32_t kResidentBytes = kMemTileBytes - 0x14000;
-static_assert(kJoinBytes + kStreamBytesX + kResidentBytes == kMemTileBytes);
+inline constexpr uint32_t kLowBytes = 0x14000;
+inline constexpr uint32_t kStreamBytesX = kLowBytes - kJoinBytes;
+inline constexpr uint32_t kResidentBytes = kMemTileBytes - kLowBytes;
+static_assert(kSlots * kChunkBytesX <= kStreamBytesX);
 
 struct Shape {
   uint32_t m = 0, n = 0, k = 0;
