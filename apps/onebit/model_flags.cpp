@@ -21,15 +21,33 @@ void ModelFlags::add_to(Flags& flags) {
   for (const cpu::Isa i : cpu::available_isas()) isas.emplace_back(cpu::isa_name(i));
   flags.choice("--isa", "instruction set of the kernels", &isa, isas);
   flags.choice("--i2s-layout", "block size of I2_S tensors", &i2s, {"auto", "128", "64"});
+  flags.choice("--device", "where prompts are evaluated; auto: an NPU where there is one", &device, {"auto", "cpu", "npu", "npu-sim"});
+  flags.choice("--prefill-on", "the same, by name", &prefill_on, {"auto", "cpu", "npu", "npu-sim"});
+  flags.choice("--decode-on", "where generated tokens are evaluated", &decode_on, {"cpu", "npu", "npu-sim"});
+  flags.integer("--npu-share", "percent of the rows of each matrix that the NPU takes, the CPU the rest; -1: measured", &npu_share, kShareAutomatic, 100);
+  flags.toggle("--stats", "print on stderr where each matrix ran and how often", &stats);
+  flags.toggle("--strict", "fail where work did not run on the device it was meant for", &strict);
 }
 
 Result<std::unique_ptr<Engine>> ModelFlags::load() const {
   if (model.empty()) return fail(Errc::usage, "-m: a model file is needed");
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
   Progress bar("loading", !quiet);
-  ONEBIT_ASSIGN(auto engine, Engine::load({model, static_cast<unsigned>(threads), isa, layout},
-                                          [&bar](double share) { bar.update(share); }));
+  EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
+  ONEBIT_ASSIGN(options.placement.on[0], parse_where(prefill_on.empty() ? device : prefill_on));
+  if (!decode_on.empty()) {
+    ONEBIT_ASSIGN(options.placement.on[1], parse_where(decode_on));
+  }
+  options.placement.npu_share = static_cast<int>(npu_share);
+  ONEBIT_ASSIGN(auto engine, Engine::load(options, [&bar](double share) { bar.update(share); }));
   return engine;
+}
+
+Status ModelFlags::finish(const Engine& engine) const {
+  if (!stats && !strict) return {};
+  const PlacementReport report = engine.placement().report();
+  if (stats) fmt::print(stderr, "{}", to_text(report));
+  return strict ? check_strict(report) : Status{};
 }
 
 SessionOptions ModelFlags::session() const {

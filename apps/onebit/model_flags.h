@@ -15,12 +15,17 @@ struct ModelFlags {
   std::string model;
   int64_t threads = 0, context = 0, batch = 512;
   std::string isa = "auto", kv = "f16", i2s = "auto";
+  std::string device = "auto", prefill_on, decode_on;
+  int64_t npu_share = kShareAutomatic;
+  bool strict = false, stats = false;
   bool quiet = false;
 
   void add_to(Flags& flags);
   // Errors: no -m, and those of Engine::load.
   Result<std::unique_ptr<Engine>> load() const;
   SessionOptions session() const;
+  // After the work: prints where it ran (--stats, on stderr); an error where it did not run as asked (--strict).
+  Status finish(const Engine& engine) const;
 };
 
 struct SamplerFlags {

@@ -191,7 +191,7 @@ Status bench_threads(const BenchOptions& o, int64_t threads, Json& results) {
   }
   ONEBIT_TRY(measure_all(session, tests, own, limits ? &*limits : nullptr));
   for (const Test& t : tests) results.push_back(result_json(*engine, own, t));
-  return {};
+  return own.model.finish(*engine);
 }
 
 Status run(std::span<const char* const> args) {

@@ -318,7 +318,8 @@ Status chat(std::span<const char* const> args) {
   Chat conversation(*engine, std::move(session), std::move(sampling), predict, std::move(system), model.quiet);
   ONEBIT_TRY(conversation.start());
   if (!model.quiet) fmt::print(stderr, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves\n");
-  return conversation.loop();
+  ONEBIT_TRY(conversation.loop());
+  return model.finish(*engine);
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ Status logits(std::span<const char* const> args) {
     fmt::print("\n");
   }
   if (json) fmt::print("{}\n", out.dump());
-  return {};
+  return model.finish(*engine);
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ Status perplexity(std::span<const char* const> args) {
   }
   if (writer) ONEBIT_TRY(writer->finish());
   report(scorer.totals, text.size(), json, reader.has_value());
-  return {};
+  return model.finish(*engine);
 }
 
 }  // namespace

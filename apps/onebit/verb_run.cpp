@@ -115,7 +115,7 @@ Status run(std::span<const char* const> args) {
                timing.load_s, timing.prompt_tokens, timing.prompt_rate(), timing.decode_tokens, timing.decode_rate(),
                engine->threads(), cpu::isa_name(engine->compute().ops->isa), options.seed);
   }
-  return {};
+  return model.finish(*engine);
 }
 
 }  // namespace

@@ -134,9 +134,9 @@ class DeviceShare {
   }
 
   ~DeviceShare() {
-    if (compute_.runs.empty()) return;
+    if (!compute_.runs) return;
     for (const Linear* w : matrices_) {
-      LinearRuns& runs = compute_.runs[w->index];
+      LinearRuns& runs = (*compute_.runs)[w->index];
       const bool device = started_ && !failed_ && w->device_groups > 0;
       runs.device += device;
       runs.failed += failed_ && w->device_groups > 0;

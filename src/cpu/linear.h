@@ -66,7 +66,7 @@ class Compute {
   uint32_t device_tokens = 16;
   uint64_t device_failures = 0;
   std::optional<Error> device_error;
-  std::vector<LinearRuns> runs;  // by Linear::index; empty: nobody counts
+  std::vector<LinearRuns>* runs = nullptr;  // by Linear::index; null: nobody counts
   Buffer device_sums;  // int32, of the call in progress; kept for its memory
 
   std::vector<LinearUnit> units;  // of the call in progress; kept for its memory

@@ -212,14 +212,15 @@ TEST(Linear, AFailedDeviceIsCountedAndItsFirstErrorKept) {
   device.fail_start = 1;
   compute->device = &device;
   compute->device_tokens = tokens;
-  compute->runs.resize(1);
+  std::vector<LinearRuns> runs(1);
+  compute->runs = &runs;
   std::vector<float> y(tokens * 48);
   const LinearOutput out{&l->linear, y.data(), Into::store};
   for (int i = 0; i < 3; ++i) linear(*compute, in.part(0, tokens), {&out, 1});
   linear(*compute, in.part(0, tokens - 1), {&out, 1});  // too few tokens for the device
-  EXPECT_EQ(compute->runs[0].device, 2u);
-  EXPECT_EQ(compute->runs[0].failed, 1u);
-  EXPECT_EQ(compute->runs[0].cpu, 4u);  // 16 of the 48 rows, and all of them in the failed and the small call
+  EXPECT_EQ(runs[0].device, 2u);
+  EXPECT_EQ(runs[0].failed, 1u);
+  EXPECT_EQ(runs[0].cpu, 4u);  // 16 of the 48 rows, and all of them in the failed and the small call
   EXPECT_EQ(compute->device_failures, 1u);
   ASSERT_TRUE(compute->device_error);
   EXPECT_EQ(compute->device_error->message, "no start");

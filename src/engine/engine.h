@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "cpu/isa.h"
 #include "cpu/linear.h"
+#include "engine/placement.h"
 #include "format/gguf.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
@@ -20,6 +21,7 @@ struct EngineOptions {
   unsigned threads = 0;      // 0: one per CPU this process may use
   std::string isa = "auto";  // see cpu::parse_isa
   I2sLayout i2s = I2sLayout::automatic;
+  PlacementOptions placement{};
 };
 
 class Engine {
@@ -34,6 +36,8 @@ class Engine {
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }
   cpu::Compute& compute() { return *compute_; }
+  Placement& placement() { return *placement_; }
+  const Placement& placement() const { return *placement_; }
   unsigned threads() const { return pool_.size(); }
 
  private:
@@ -44,6 +48,7 @@ class Engine {
   std::optional<cpu::Compute> compute_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<Model> model_;
+  std::unique_ptr<Placement> placement_;
 };
 
 }  // namespace onebit

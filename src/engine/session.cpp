@@ -17,21 +17,26 @@ Result<Session> Session::create(Engine& engine, const SessionOptions& options) {
   return Session(engine, options, options.context ? options.context : most);
 }
 
-Status Session::evaluate(std::span<const Token> tokens, bool all, float* out) {
+Status Session::evaluate(Phase phase, std::span<const Token> tokens, bool all, float* out) {
   pending_.clear();
   for (size_t i = 0; i < tokens.size(); ++i) pending_.push_back({tokens[i], &kv_, all || i + 1 == tokens.size()});
+  engine_->placement().enter(phase);
   ONEBIT_TRY(engine_->model().forward(pending_, activations_, engine_->compute(), out));
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   return {};
 }
 
 Status Session::feed(std::span<const Token> tokens, const std::function<bool(double)>& progress) {
+  return feed(Phase::prefill, tokens, progress);
+}
+
+Status Session::feed(Phase phase, std::span<const Token> tokens, const std::function<bool(double)>& progress) {
   if (tokens.size() > kv_.context() - kv_.length)
     return fail(Errc::out_of_range, "{} tokens do not fit: {} of the {} positions of the context are in use", tokens.size(),
                 kv_.length, kv_.context());
   for (size_t at = 0; at < tokens.size();) {
     const size_t n = std::min<size_t>(batch_, tokens.size() - at);
-    ONEBIT_TRY(evaluate(tokens.subspan(at, n), false, hidden_.data()));
+    ONEBIT_TRY(evaluate(phase, tokens.subspan(at, n), false, hidden_.data()));
     at += n;
     if (progress && !progress(static_cast<double>(at) / static_cast<double>(tokens.size())) && at < tokens.size())
       return fail(Errc::cancelled, "stopped after {} of {} prompt tokens", at, tokens.size());
@@ -43,7 +48,7 @@ Status Session::feed_all(std::span<const Token> tokens, float* out) {
   const uint32_t dim = engine_->model().config().dim;
   for (size_t at = 0; at < tokens.size();) {
     const size_t n = std::min<size_t>(batch_, tokens.size() - at);
-    ONEBIT_TRY(evaluate(tokens.subspan(at, n), true, out + at * dim));
+    ONEBIT_TRY(evaluate(Phase::prefill, tokens.subspan(at, n), true, out + at * dim));
     at += n;
   }
   if (!tokens.empty()) std::copy_n(out + (tokens.size() - 1) * dim, dim, hidden_.data());
@@ -69,7 +74,7 @@ Result<Finish> Session::generate(Sampler& sampler, int64_t limit, bool ignore_en
     sampler.accept(token);
     const bool end = tokenizer.is_end(token) && !ignore_end;
     const bool go_on = end || on_token(token, tokenizer.piece(token));
-    ONEBIT_TRY(feed({&token, 1}));
+    ONEBIT_TRY(feed(Phase::decode, {&token, 1}, {}));
     if (end) return Finish::end_of_text;
     if (!go_on) return Finish::stopped;
   }

@@ -52,7 +52,8 @@ class Session {
 
  private:
   Session(Engine& engine, const SessionOptions& options, uint32_t context);
-  Status evaluate(std::span<const Token> tokens, bool all, float* out);
+  Status evaluate(Phase phase, std::span<const Token> tokens, bool all, float* out);
+  Status feed(Phase phase, std::span<const Token> tokens, const std::function<bool(double)>& progress);
 
   Engine* engine_;
   uint32_t batch_;

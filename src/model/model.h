@@ -53,6 +53,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const Weights& weights() const { return weights_; }
+  Weights& weights() { return weights_; }
   cpu::OutputHead& head() { return weights_.head; }
 
   // Bytes of weights and norms that one decoded token reads, and of KV cache at `positions`.
