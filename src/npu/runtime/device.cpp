@@ -165,10 +165,11 @@ Result<NpuRun> NpuDevice::submit(std::vector<NpuCommand> commands) {
   if (pending_.size() >= kNpuQueueDepth) return fail(Errc::out_of_range, "submit: {} runs are in flight, the most there may be; expected wait() first", pending_.size());
   for (const NpuCommand& c : commands) ONEBIT_TRY(check(c));
 
-  std::vector<std::vector<BackendBuffer*>> arguments;
+  std::vector<std::vector<BackendBuffer*>> arguments(commands.size());
   std::vector<BackendCommand> list;
+  size_t index = 0;
   for (const NpuCommand& c : commands) {
-    std::vector<BackendBuffer*>& a = arguments.emplace_back();
+    std::vector<BackendBuffer*>& a = arguments[index++];
     for (const NpuBufferRef& b : c.arguments) a.push_back(b->memory_.get());
     const size_t bytes = c.stream_bytes ? c.stream_bytes : c.instructions->size();
     list.push_back({c.instructions->memory_.get(), static_cast<uint32_t>(bytes), a});

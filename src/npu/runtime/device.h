@@ -41,7 +41,7 @@ struct NpuOptions {
 // Memory that host and NPU both reach.
 class NpuBuffer {
  public:
-  // The host's view, the same memory until reopen() or load(). What it holds after allocate() is not defined.
+  // The host's view, the same memory until reopen(). What it holds after allocate() is not defined.
   std::span<uint8_t> bytes() const { return memory_->host(); }
   size_t size() const { return memory_->host().size(); }
   BufferUse use() const { return use_; }

@@ -73,7 +73,7 @@ class SimBackend : public NpuBackend {
   SimBackend(const Device& device, const SimOptions& options) : device_(device), options_(options) {
     if (options_.kernels.empty()) options_.kernels = builtin_kernels();
   }
-  ~SimBackend() override { close_context(); }
+  ~SimBackend() override { SimBackend::close_context(); }
 
   std::string description() const override { return std::string("array simulator (") + device_.name + ")"; }
   bool needs_machine_code() const override { return false; }
@@ -142,11 +142,19 @@ class SimBackend : public NpuBackend {
       const std::shared_ptr<Job> job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      auto status = execute(*job);
+      auto status = guarded(*job);
       lock.lock();
       if (!status) job->failure = std::move(status.error()), broken_ = true;
       job->done = true;
       changed_.notify_all();
+    }
+  }
+
+  BackendStatus guarded(const Job& job) {
+    try {
+      return execute(job);
+    } catch (const std::bad_alloc&) {
+      return failure("simulator: run", "out of memory", ENOMEM);
     }
   }
 

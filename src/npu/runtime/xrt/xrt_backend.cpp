@@ -154,7 +154,7 @@ class XrtRun : public BackendRun {
 class XrtBackend : public NpuBackend {
  public:
   explicit XrtBackend(unsigned index) : index_(index) {}
-  ~XrtBackend() override { close_context(); }
+  ~XrtBackend() override { XrtBackend::close_context(); }
 
   BackendStatus open_device() {
     XRT_TRY("xrt::device", device_ = xrt::device(index_));
