@@ -108,7 +108,8 @@ void write_switch(Program& p, TileId tile, Input& in) {
   const auto slaves = slave_ports(model.kind), masters = master_ports(model.kind);
   const uint8_t slave = in.u8() % slaves.size(), master = in.u8() % masters.size(), mode = in.u8();
   if (mode & 1) {
-    p.write(tile, model.stream_switch.slot_offset(slave, mode >> 1 & 3), encode(PacketSlot{in.u8(), in.u8(), true, static_cast<uint8_t>(mode >> 3 & 3), static_cast<uint8_t>(mode >> 5)}));
+    p.write(tile, model.stream_switch.slot_offset(slave, mode >> 1 & 3),
+            encode(PacketSlot{in.u8(), in.u8(), true, static_cast<uint8_t>(mode >> 3 & 3), static_cast<uint8_t>(mode >> 5)}));
     p.write(tile, model.stream_switch.slave_offset(slave), encode(SlaveConfig{true, true}));
     p.write(tile, model.stream_switch.master_offset(master), encode(MasterConfig{true, true, (mode & 2) != 0, in.u8()}));
   } else if (connection_legal(model.kind, slaves[slave], masters[master])) {
@@ -127,7 +128,9 @@ void add(Program& p, Input& in) {
     case 0: p.running = true; break;
     case 1: p.write(tile, in.u32() % kTileBytes & ~3u, in.u32()); break;
     case 2: write_bd(p, tile, in); break;
-    case 3: p.write(tile, model.dma.queue_offset(direction, channel), (in.u8() % 4u) | (in.u8() & 3u) << 16 | (where & 0x80 ? kQueueToken : 0)); break;
+    case 3:
+      p.write(tile, model.dma.queue_offset(direction, channel), (in.u8() % 4u) | (in.u8() & 3u) << 16 | (where & 0x80 ? kQueueToken : 0));
+      break;
     case 4: write_switch(p, tile, in); break;
     case 5: p.write(tile, model.locks.offset(in.u8() % 4), in.u8() & 63); break;
     case 6: p.write({tile.column, 0}, kMuxConfig, 0x4400), p.write({tile.column, 0}, kDemuxConfig, 0x50); break;
@@ -135,9 +138,14 @@ void add(Program& p, Input& in) {
       if (model.kind == TileKind::core) write_core(p, tile, in);
       break;
     case 8: p.stream.ops.push_back({TxnSync{tile.column, tile.row, direction, channel, 1, 1}}); break;
-    case 9: p.stream.ops.push_back({TxnDdrPatch{address_of({tile.column, 0}, 0x1D004 + 0x20 * (in.u8() % 4u)), in.u8() % 3u, in.u8() * uint64_t{4}}}); break;
+    case 9:
+      p.stream.ops.push_back({TxnDdrPatch{address_of({tile.column, 0}, 0x1D004 + 0x20 * (in.u8() % 4u)), in.u8() % 3u, in.u8() * uint64_t{4}}});
+      break;
     case 10: p.stream.ops.push_back({TxnMaskPoll{address_of(tile, model.locks.offset(in.u8() % 4)), in.u8() & 3u, 3}}); break;
-    case 11: p.write(tile, model.dma.control_offset(direction, channel), in.u8() & 0x1F), p.write(tile, model.dma.control_offset(direction, channel), 15 << 8); break;
+    case 11:
+      p.write(tile, model.dma.control_offset(direction, channel), in.u8() & 0x1F),
+          p.write(tile, model.dma.control_offset(direction, channel), 15 << 8);
+      break;
   }
 }
 

@@ -76,7 +76,8 @@ Result<std::vector<uint8_t>> make_buffer(uint64_t n, const std::string& value) {
   }
   if (random) return fail(Errc::usage, "--arg: '{}' is not random:SIZE", value);
   ONEBIT_ASSIGN(const MappedFile file, MappedFile::open(value));
-  if (file.bytes().size() > kMaxBufferBytes) return fail(Errc::usage, "{}: {} bytes, expected at most {}", value, file.bytes().size(), kMaxBufferBytes);
+  if (file.bytes().size() > kMaxBufferBytes)
+    return fail(Errc::usage, "{}: {} bytes, expected at most {}", value, file.bytes().size(), kMaxBufferBytes);
   return std::vector<uint8_t>(file.bytes().begin(), file.bytes().end());
 }
 
@@ -158,8 +159,9 @@ Status execute(const Options& o) {
     ONEBIT_TRY(write_file(o.trace, text.data(), text.size()));
   }
   if (o.json)
-    fmt::print("{}\n", Json{{"image", o.files[0]}, {"stream", o.files[1]}, {"cores", o.stub_cores ? "stubs" : "host kernels"}, {"runs", reports}}.dump(
-                           2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n",
+               Json{{"image", o.files[0]}, {"stream", o.files[1]}, {"cores", o.stub_cores ? "stubs" : "host kernels"}, {"runs", reports}}.dump(
+                   2, ' ', false, Json::error_handler_t::replace));
   return {};
 }
 
@@ -202,7 +204,8 @@ Status npu_run(NpuArguments args) {
   ONEBIT_TRY(parse_flags(flags, second, &done));
   if (done) return {};
   if (o.files.empty()) return fail(Errc::usage, "FILE is missing");
-  if (!std::filesystem::exists(o.files[0], ignored)) return fail(Errc::io, "{}: no such file and no such program (see 'onebit npu list')", o.files[0]);
+  if (!std::filesystem::exists(o.files[0], ignored))
+    return fail(Errc::io, "{}: no such file and no such program (see 'onebit npu list')", o.files[0]);
   if (o.files.size() < 2) return fail(Errc::usage, "an instruction stream is missing after {}", o.files[0]);
   return execute(o);
 }

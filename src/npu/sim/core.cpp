@@ -40,8 +40,9 @@ Status Core::load() {
     return {};
   }
   if (!array.options.stub_cores)
-    return fail(Errc::unsupported,
-                "program memory holds machine code without a core record, which the simulator cannot run (stub cores keep data flowing: --stub-cores)");
+    return fail(
+        Errc::unsupported,
+        "program memory holds machine code without a core record, which the simulator cannot run (stub cores keep data flowing: --stub-cores)");
   behaviour_ = make_stub_core();
   return {};
 }
@@ -49,7 +50,8 @@ Status Core::load() {
 Result<Tile*> Core::neighbour(unsigned window, const char* what) const {
   const int column = tile.id.column - (window == 1), row = tile.id.row + (window == 2) - (window == 0);
   Tile* t = window == 3 ? &tile : array.find(column, row);
-  if (!t || t->model->kind != TileKind::core) return fail(Errc::out_of_range, "uses {} of its {} neighbour, which has no core memory", what, kWindowNames[window]);
+  if (!t || t->model->kind != TileKind::core)
+    return fail(Errc::out_of_range, "uses {} of its {} neighbour, which has no core memory", what, kWindowNames[window]);
   return t;
 }
 

@@ -11,21 +11,21 @@ constexpr uint32_t kIn = 0x400, kOut = 0x4000;  // byte addresses of rings in th
 constexpr uint32_t kParameter = 0x100;
 
 // out[i] = in[i] + amount
-const HostKernel kAddKernel{
-    "add_amount",
-    [](std::span<const KernelArg> a) -> Status {
-      if (a.size() != 3 || !a[0].data || !a[1].data || a[0].bytes != a[1].bytes) return fail(Errc::usage, "expected two buffers of one size and a number");
-      return {};
-    },
-    [](std::span<const KernelArg> a) {
-      for (uint32_t i = 0; i < a[0].bytes; i += 4) {
-        uint32_t v;
-        std::memcpy(&v, a[0].data + i, 4);
-        v += static_cast<uint32_t>(a[2].scalar);
-        std::memcpy(a[1].data + i, &v, 4);
-      }
-    },
-    [](std::span<const KernelArg> a) { return uint64_t{a[0].bytes / 4}; }};
+const HostKernel kAddKernel{"add_amount",
+                            [](std::span<const KernelArg> a) -> Status {
+                              if (a.size() != 3 || !a[0].data || !a[1].data || a[0].bytes != a[1].bytes)
+                                return fail(Errc::usage, "expected two buffers of one size and a number");
+                              return {};
+                            },
+                            [](std::span<const KernelArg> a) {
+                              for (uint32_t i = 0; i < a[0].bytes; i += 4) {
+                                uint32_t v;
+                                std::memcpy(&v, a[0].data + i, 4);
+                                v += static_cast<uint32_t>(a[2].scalar);
+                                std::memcpy(a[1].data + i, &v, 4);
+                              }
+                            },
+                            [](std::span<const KernelArg> a) { return uint64_t{a[0].bytes / 4}; }};
 
 CoreProgram add_program(uint32_t words) {
   CoreProgram p;

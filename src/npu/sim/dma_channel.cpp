@@ -190,9 +190,11 @@ Result<LockRef> DmaChannel::lock(unsigned id) const {
   const unsigned window = id / kMemLocks;
   if (window > 2) return fail(Errc::out_of_range, "{} uses lock {}, expected below {}", at_bd(), id, 3 * kMemLocks);
   if (window != 1 && channel_ >= kMemNeighbourChannels)
-    return fail(Errc::out_of_range, "{} uses lock {} of a neighbour, expected {} to {} on channels 4 and 5", at_bd(), id, kMemLocks, 2 * kMemLocks - 1);
+    return fail(Errc::out_of_range, "{} uses lock {} of a neighbour, expected {} to {} on channels 4 and 5", at_bd(), id, kMemLocks,
+                2 * kMemLocks - 1);
   Tile* owner = array_.find(tile_.id.column + static_cast<int>(window) - 1, tile_.id.row);
-  if (!owner) return fail(Errc::out_of_range, "{} uses lock {} of its {} neighbour, which does not exist", at_bd(), id, window == 0 ? "west" : "east");
+  if (!owner)
+    return fail(Errc::out_of_range, "{} uses lock {} of its {} neighbour, which does not exist", at_bd(), id, window == 0 ? "west" : "east");
   return LockRef{owner, id % kMemLocks};
 }
 

@@ -16,7 +16,8 @@ std::string Array::describe(const Actor& actor) const {
   if (const std::string busy = actor.activity(); !busy.empty()) text += fmt::format(" ({})", busy);
   switch (w.what) {
     case Wait::For::lock:
-      return text + fmt::format(" waits for lock {} of {} to be {} {}, it is {}", w.lock, name(w.tile), w.equal ? "==" : ">=", w.wanted, tile(w.tile).locks[w.lock].value);
+      return text + fmt::format(" waits for lock {} of {} to be {} {}, it is {}", w.lock, name(w.tile), w.equal ? "==" : ">=", w.wanted,
+                                tile(w.tile).locks[w.lock].value);
     case Wait::For::words: return text + " waits for stream words";
     case Wait::For::space: return text + fmt::format(" waits for space towards {}", w.fifo->sink());
     case Wait::For::wires: return text + ": its stream port is connected to nothing";
@@ -24,7 +25,8 @@ std::string Array::describe(const Actor& actor) const {
     case Wait::For::nothing: break;
   }
   if (const auto* channel = dynamic_cast<const DmaChannel*>(&actor))
-    return text + (channel->tasks_done() ? fmt::format(" is idle after {} task{}", channel->tasks_done(), channel->tasks_done() == 1 ? "" : "s") : " has no task");
+    return text + (channel->tasks_done() ? fmt::format(" is idle after {} task{}", channel->tasks_done(), channel->tasks_done() == 1 ? "" : "s")
+                                         : " has no task");
   if (const auto* core = dynamic_cast<const Core*>(&actor))
     return text + (core->done ? " is done" : !core->loaded() ? " was never started" : !core->enabled() ? " is not enabled" : " does not wait");
   return text + " does not wait";
@@ -91,7 +93,8 @@ std::string Array::explain_sync(const TokenKey& key) {
   const DmaChannel& channel = *tile(key.tile).channels[static_cast<size_t>(key.direction)][key.channel];
   std::string text = ": ";
   if (!channel.active() && channel.tasks_done())
-    return text + fmt::format("{} has ended its {} task{}, and no token is left", channel.name(), channel.tasks_done(), channel.tasks_done() == 1 ? "" : "s");
+    return text + fmt::format("{} has ended its {} task{}, and no token is left", channel.name(), channel.tasks_done(),
+                              channel.tasks_done() == 1 ? "" : "s");
   std::set<const Actor*> seen;
   explain_from(channel, seen, text);
   return text;

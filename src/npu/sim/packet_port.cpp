@@ -42,7 +42,8 @@ Status PacketPort::step() {
       return {};
     }
     if (!in_packet_) ONEBIT_TRY(start_packet());
-    if (!owns_ && !(owns_ = array_.fabric.take_arbiter(tile_, arbiter_, *this))) {
+    if (!owns_) owns_ = array_.fabric.take_arbiter(tile_, arbiter_, *this);
+    if (!owns_) {
       wait_ = {Wait::For::arbiter, tile_, arbiter_, 0, false, nullptr};
       return {};
     }

@@ -47,7 +47,8 @@ class RecordCore : public CoreBehaviour {
   bool unwind() {
     while (!frames_.empty() && frames_.back().at == frames_.back().steps->size()) {
       Frame& f = frames_.back();
-      if (!f.steps->empty() && (f.left < 0 || --f.left > 0)) {
+      if (f.left > 0) --f.left;
+      if (!f.steps->empty() && f.left != 0) {
         f.at = 0;
         return true;
       }
@@ -104,7 +105,8 @@ class RecordCore : public CoreBehaviour {
     const std::string& name = program_.kernels[s.kernel];
     const auto kernels = core.array.options.kernels;
     const auto kernel = std::find_if(kernels.begin(), kernels.end(), [&](const HostKernel& k) { return k.name == name; });
-    if (kernel == kernels.end()) return fail(Errc::unsupported, "calls kernel '{}', which has no host build here; there are: {}", name, bound_names(kernels));
+    if (kernel == kernels.end())
+      return fail(Errc::unsupported, "calls kernel '{}', which has no host build here; there are: {}", name, bound_names(kernels));
     std::vector<KernelArg> args;
     for (const CoreArgument& a : s.arguments) {
       ONEBIT_ASSIGN(const KernelArg arg, std::visit([&](const auto& body) { return argument(core, body); }, a));

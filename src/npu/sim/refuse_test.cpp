@@ -25,8 +25,12 @@ void start_with(ConfigBuilder& c, const std::function<void(BufferDescriptor&)>& 
 
 const Refusal kRefusals[] = {
     {"CDO WRITE at 0x14: (0,1): the mem tile has no register at 0x96000", [](ConfigBuilder& c) { c.write(kMem, 0x96000, 1); }},
-    {"CDO WRITE at 0x14: address 0x20000000 lies outside the 8 x 6 array", [](ConfigBuilder& c) { c.write({16, 0}, 0, 1); }},
-    {"CDO WRITE at 0x14: (0,1) MEM_TILE.LOCK2_VALUE = 0x40: sets bits 0x40 that belong to no field", [](ConfigBuilder& c) { c.write(kMem, 0xC0020, 0x40); }},
+    {"CDO WRITE at 0x14: address 0x20000000 lies outside the 8 x 6 array",
+     [](ConfigBuilder& c) {
+       c.write({16, 0}, 0, 1);
+     }},
+    {"CDO WRITE at 0x14: (0,1) MEM_TILE.LOCK2_VALUE = 0x40: sets bits 0x40 that belong to no field",
+     [](ConfigBuilder& c) { c.write(kMem, 0xC0020, 0x40); }},
     {"CDO WRITE at 0x14: (0,1) MEM_TILE.DMA_S2MM_STATUS_0 = 0x0: the register is read-only", [](ConfigBuilder& c) { c.write(kMem, 0xA0660, 0); }},
     {"CDO WRITE at 0x14: (0,1) MEM_TILE.DMA_S2MM_0_CTRL = 0x8: enable_out_of_order is 1, expected 0 (out-of-order descriptors are not modelled)",
      [](ConfigBuilder& c) { c.write(kMem, 0xA0600, 8); }},
@@ -92,7 +96,9 @@ const Refusal kRefusals[] = {
        c.start(kShim, Direction::mm2s, 0, 0);
      }},
     {"CDO WRITE at 0x14: (0,1) MEM_TILE.STREAM_SWITCH_MASTER_CONFIG_NORTH4 = 0x80000007: selects SOUTH0, and the switch has no wires from there",
-     [](ConfigBuilder& c) { c.circuit(kMem, {Bundle::south, 0}, {Bundle::north, 4}); }},
+     [](ConfigBuilder& c) {
+       c.circuit(kMem, {Bundle::south, 0}, {Bundle::north, 4});
+     }},
     {"CDO WRITE at 0x14: (0,2) CORE.CORE_CONTROL = 0x1: the core is enabled and its program memory was never written",
      [](ConfigBuilder& c) { c.write(kCore, kCoreControl, 1); }},
     {"(0,1) S2MM 0 BD 0: releases lock 4 of (0,1) by +63, from 1 to 64, expected 0 to 63",
@@ -132,7 +138,8 @@ TEST(SimRefuses, AQueueThatCanNeverDrain) {
   for (int i = 0; i < 6; ++i) c.start(kMem, Direction::s2mm, 0, 0);
   const auto sim = Simulator::open(npu2(), c.bytes(), {});
   ASSERT_FALSE(sim);
-  EXPECT_NE(sim.error().message.find("(0,1) S2MM 0: task queue overflow, 4 tasks wait and BD 0 was pushed"), std::string::npos) << sim.error().message;
+  EXPECT_NE(sim.error().message.find("(0,1) S2MM 0: task queue overflow, 4 tasks wait and BD 0 was pushed"), std::string::npos)
+      << sim.error().message;
 }
 
 TEST(SimRefuses, OperationsOfAStream) {

@@ -78,7 +78,7 @@ Status Array::write_register(Tile& tile, uint32_t offset, uint32_t value) {
     notices_.insert(fmt::format("the {} tile has no register at {:#07x}; the write has no effect", name(kind), offset));
     return {};
   }
-  const auto refuse = [&](auto&& error) { return with_context(std::move(error), fmt::format("{} {} = {:#x}", name(tile.id), reg->name, value)); };
+  const auto refuse = [&](Error error) { return with_context(std::move(error), fmt::format("{} {} = {:#x}", name(tile.id), reg->name, value)); };
   if (reg->read_only) {
     if (!options.stub_cores) return refuse(Error{Errc::unsupported, "the register is read-only"});
     notices_.insert(fmt::format("{} is read-only; the write has no effect", reg->name));
@@ -131,7 +131,8 @@ Status Array::write_channel(Tile& tile, const ChannelRegister& r, uint32_t value
   const bool s2mm = r.direction == Direction::s2mm;
   if (s2mm && (value >> 16 & 3)) return fail(Errc::unsupported, "fot_mode is {}, expected 0 (finish on TLAST is not modelled)", value >> 16 & 3);
   if (s2mm && (value & 8)) return fail(Errc::unsupported, "enable_out_of_order is 1, expected 0 (out-of-order descriptors are not modelled)");
-  if (value & 0x10) return fail(Errc::unsupported, "{} is 1, expected 0 (compression is not modelled)", s2mm ? "decompression_enable" : "compression_enable");
+  if (value & 0x10)
+    return fail(Errc::unsupported, "{} is 1, expected 0 (compression is not modelled)", s2mm ? "decompression_enable" : "compression_enable");
   if (kind == TileKind::shim && (value & 6)) return fail(Errc::unsupported, "pause bits are {:#x}, expected 0 (pausing is not modelled)", value & 6);
   if (kind != TileKind::shim && (value & 2)) channel.reset();
   return {};

@@ -29,7 +29,9 @@ Status Array::apply(const CdoCommand& command) {
     Status operator()(const CdoMaskWrite& w) const { return a.mask_write(w.address, w.mask, w.value); }
     Status operator()(const CdoDmaWrite& w) const { return a.write_block(w.address, w.data); }
     Status operator()(const CdoMaskPoll& p) const { return a.poll(p.address, p.mask, p.expected); }
-    Status operator()(const CdoOther&) const { return a.skip("is not modelled, expected WRITE, MASK_WRITE, MASK_POLL, DMA_WRITE or NOP", command_name(command)); }
+    Status operator()(const CdoOther&) const {
+      return a.skip("is not modelled, expected WRITE, MASK_WRITE, MASK_POLL, DMA_WRITE or NOP", command_name(command));
+    }
     const CdoCommand& command;
   };
   return std::visit(Visitor{*this, command}, command.body);
@@ -53,7 +55,9 @@ bool Array::grant_core_locks() {
       for (const auto& c : channels) {
         const Wait w = c->wait();
         if (w.what != Wait::For::lock) continue;
-        const auto releases = [&](const auto& list) { return std::any_of(list.begin(), list.end(), [&](const auto& o) { return o->releases(*tile, w.lock); }); };
+        const auto releases = [&](const auto& list) {
+          return std::any_of(list.begin(), list.end(), [&](const auto& o) { return o->releases(*tile, w.lock); });
+        };
         if (std::any_of(tile->channels.begin(), tile->channels.end(), releases)) continue;
         Lock& lock = tile->locks[w.lock];
         lock.value = w.wanted;
@@ -129,7 +133,8 @@ Status Array::wait_token(const TxnSync& sync) {
       const TokenKey key{id, sync.direction, sync.channel};
       Tokens& tokens = tokens_[key];
       ONEBIT_ASSIGN(const bool came, run_until([&] { return !tokens.arrived.empty(); }));
-      if (!came) return fail(Errc::unsupported, "deadlock: waits for a token of {} {} {}{}", name(id), name(sync.direction), sync.channel, explain_sync(key));
+      if (!came)
+        return fail(Errc::unsupported, "deadlock: waits for a token of {} {} {}{}", name(id), name(sync.direction), sync.channel, explain_sync(key));
       now_ = std::max(now_, tokens.arrived.front().time);
       tokens.waited = tokens.arrived.front().task;
       tokens.arrived.pop_front();
@@ -147,7 +152,8 @@ Status Array::patch(const TxnDdrPatch& p) {
     return fail(Errc::unsupported, "patches {:#x} of {}, expected word 1 of a shim descriptor", at.offset, name(at.tile));
   if (p.argument >= buffers_.size()) return fail(Errc::out_of_range, "names bo{}, there are {} buffers", p.argument, buffers_.size());
   if (p.offset % 4 || p.offset > buffers_[p.argument].size())
-    return fail(Errc::out_of_range, "offset {:#x} of bo{} is not a multiple of 4 inside its {:#x} bytes", p.offset, p.argument, buffers_[p.argument].size());
+    return fail(Errc::out_of_range, "offset {:#x} of bo{} is not a multiple of 4 inside its {:#x} bytes", p.offset, p.argument,
+                buffers_[p.argument].size());
   const uint64_t target = buffer_address(p.argument) + p.offset;
   const uint32_t high = peek(t, at.offset + 4);
   ONEBIT_TRY(write(t, at.offset, static_cast<uint32_t>(target)));
@@ -187,7 +193,8 @@ Result<RunReport> Array::run(const Transaction& stream, std::span<const std::spa
   const TimingModel& timing = options.timing;
   if (options.timed) now_ += timing.cycles(timing.dispatch_single_s + (fresh_ ? timing.fresh_context_s : 0));
   fresh_ = false;
-  const double per_op = stream.ops.empty() ? 0 : timing.cycles(timing.stream_s_per_byte * static_cast<double>(stream_bytes)) / static_cast<double>(stream.ops.size());
+  const double per_op =
+      stream.ops.empty() ? 0 : timing.cycles(timing.stream_s_per_byte * static_cast<double>(stream_bytes)) / static_cast<double>(stream.ops.size());
   for (size_t i = 0; i < stream.ops.size(); ++i) {
     const TxnOp& op = stream.ops[i];
     const double began = now_;
@@ -229,7 +236,8 @@ void Array::end_run() {
         const uint64_t pushed = c->tasks_pushed() - c->pushed_before_run;
         const uint64_t waited = tokens_[{tile->id, c->direction(), static_cast<uint8_t>(c->channel())}].waited;
         if (c->direction() == Direction::s2mm && pushed > 0 && waited < c->tasks_pushed())
-          report.unwaited.push_back(fmt::format("{}: no wait covers the last {} of {} tasks", c->name(), std::min(pushed, c->tasks_pushed() - waited), pushed));
+          report.unwaited.push_back(
+              fmt::format("{}: no wait covers the last {} of {} tasks", c->name(), std::min(pushed, c->tasks_pushed() - waited), pushed));
       }
     }
   }

@@ -107,7 +107,8 @@ class StubCore : public CoreBehaviour {
     constexpr std::array<uint32_t, Fifo::kWords> kZeros{};
     std::array<double, Fifo::kWords> times;
     times.fill(core.clock);
-    if (const unsigned n = link->space()) link->push(core.array.scheduler, kZeros.data(), n, false, core.array.options.timed ? times.data() : nullptr, 0);
+    if (const unsigned n = link->space())
+      link->push(core.array.scheduler, kZeros.data(), n, false, core.array.options.timed ? times.data() : nullptr, 0);
     for (Fifo* f : link->sinks)
       if (f->space() == 0) f->blocked_writer = &core;
     return core.array.scheduler.spend(1, core);

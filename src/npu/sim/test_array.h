@@ -48,7 +48,8 @@ class ConfigBuilder {
   void packet_master(TileId tile, Port master, uint8_t arbiter, uint8_t msels, bool drop_header) {
     const auto m = master_index(model(tile).kind, master);
     ASSERT_TRUE(m);
-    write(tile, model(tile).stream_switch.master_offset(*m), encode(MasterConfig{true, true, drop_header, static_cast<uint8_t>(arbiter | msels << 3)}));
+    write(tile, model(tile).stream_switch.master_offset(*m),
+          encode(MasterConfig{true, true, drop_header, static_cast<uint8_t>(arbiter | msels << 3)}));
   }
   // Shim column: DMA on its ports, and the route of tokens.
   void shim(uint8_t column, bool token_route = true) {
@@ -88,7 +89,8 @@ class ConfigBuilder {
 class StreamBuilder {
  public:
   // A shim transfer: descriptor, patch, controller id, queue entry. The base of `bd` is the offset in the buffer.
-  void transfer(uint8_t column, Direction d, unsigned channel, unsigned bd_id, uint32_t argument, BufferDescriptor bd, bool token, unsigned repeat = 1) {
+  void transfer(uint8_t column, Direction d, unsigned channel, unsigned bd_id, uint32_t argument, BufferDescriptor bd, bool token,
+                unsigned repeat = 1) {
     const TileId tile{column, 0};
     const DmaModel& dma = npu2().tile(TileKind::shim).dma;
     const uint64_t offset = bd.base;
