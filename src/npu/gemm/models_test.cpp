@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "npu/gemm/array_program.h"
+#include "npu/gemm/dataflow.h"
 #include "npu/gemm/model_shapes.h"
 #include "npu/image/lint.h"
 #include "npu/image/npu_file.h"
+#include "npu/perf/estimate.h"
 
 namespace onebit::npu::gemm {
 namespace {
@@ -83,6 +85,28 @@ TEST(TernaryGemmModels, APrefillMovesLittleMoreThanItMust) {
     EXPECT_LE(static_cast<double>(moved), 1.15 * static_cast<double>(least)) << "M " << m;
     EXPECT_LE(static_cast<double>(weights), static_cast<double>(int8_weights) / 3.9) << "M " << m;
   }
+}
+
+
+// What the performance model estimates for a prefill's linears, each submitted and waited for by itself.
+double estimated_tops(const ModelShapes& model, uint32_t m) {
+  double operations = 0, seconds = 0;
+  for (const auto& [layer, n, k] : model.linears()) {
+    const Plan plan = make_plan({m, n, k}).value();
+    const size_t stream = write_transaction(program().stream(plan).value()).value().size();
+    const auto e = perf::estimate(dataflow(plan, stream, program().lowered().pdi.size()), {m, k, n}, {});
+    EXPECT_TRUE(e.has_value()) << e.error().message;
+    operations += e->useful_ops;
+    seconds += e->total;
+  }
+  return operations / seconds * 1e-12;
+}
+
+TEST(TernaryGemmModels, EstimatedThroughputPaysFrom128Tokens) {
+  const ModelShapes& bitnet = model_shapes()[0];
+  EXPECT_GE(estimated_tops(bitnet, 128), 15);
+  EXPECT_GE(estimated_tops(bitnet, 512), 25);
+  EXPECT_GE(estimated_tops(bitnet, 1024), 25);
 }
 
 }  // namespace
