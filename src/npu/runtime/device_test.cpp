@@ -255,6 +255,22 @@ TEST_P(Device, MisuseIsAnErrorThatNamesIt) {
   EXPECT_FALSE(device->lost());
 }
 
+// Images of any bytes: an error or an image, no crash.
+TEST_P(Device, DamagedImagesAreErrorsOrImages) {
+  const std::vector<uint8_t>& good = passthrough().lowered.xclbin;
+  for (size_t i = 0; i < good.size(); i += 97) {
+    std::vector<uint8_t> bytes = good;
+    bytes[i] ^= static_cast<uint8_t>(1 + i % 255);
+    const auto device = NpuDevice::open(options()).value();
+    if (const Status loaded = device->load(bytes); !loaded) {
+      EXPECT_FALSE(loaded.error().message.empty());
+      EXPECT_TRUE(device->load(good)) << i;
+    }
+    bytes.resize(i);
+    EXPECT_FALSE(NpuDevice::open(options()).value()->load(bytes)) << i;
+  }
+}
+
 TEST_P(Device, ALongerBufferMayHoldAShorterStream) {
   const auto device = open();
   const Prepared p = prepare(*device, 3, 1);
