@@ -5,6 +5,7 @@
 set -u
 [ $# -eq 1 ] || { echo "usage: $0 ONEBIT" >&2; exit 2; }
 onebit=$1
+source=$(dirname "$(realpath "$0")")
 root=${NPU_XRT_ROOT:-}
 libraries=$root/usr/lib/x86_64-linux-gnu
 xrt() { tool=$1; shift; "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/usr/bin/$tool" "$@"; }
@@ -39,8 +40,32 @@ same_operations() {
   [ -s a ] && diff a b
 }
 
+# libxrt's own reader sees one kernel with eight arguments in the right memories.
+cat > "$work/expected" <<'TEXT'
+kernel MLIR_AIE type 3
+cu MLIR_AIE:MLIRAIE
+arg 0 opcode size 8 offset 0x0
+arg 1 instr size 8 offset 0x8 SRAM
+arg 2 ninstr size 4 offset 0x10
+arg 3 bo0 size 8 offset 0x14 HOST
+arg 4 bo1 size 8 offset 0x1c HOST
+arg 5 bo2 size 8 offset 0x24 HOST
+arg 6 bo3 size 8 offset 0x2c HOST
+arg 7 bo4 size 8 offset 0x34 HOST
+memory HOST used 1
+memory SRAM used 1
+TEXT
+reader_compiles() {
+  "${CXX:-c++}" -std=c++17 -I "$root/usr/include/xrt" -I "$root/usr/include" "$source/xrt_xclbin.cpp" -L "$libraries" -l:libxrt_coreutil.so.2 \
+    -Wl,--allow-shlib-undefined -o "$work/reader"
+}
+libxrt_reads() {
+  "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:/usr/lib/x86_64-linux-gnu" "$work/reader" "$1.xclbin" > args.txt && diff args.txt "$work/expected"
+}
+
 "$onebit" npu build --all -o "$work" > /dev/null || exit 1
 cd "$work" || exit 1
+if [ -e "$root/usr/include/xrt/xrt_hw_context.h" ]; then check "a reader compiles against libxrt" reader_compiles; fi
 for file in *.xclbin; do
   program=${file%.xclbin}
   check "$program: lint" "$onebit" npu lint "$program.xclbin" "$program".*.insts.bin
@@ -52,6 +77,7 @@ for file in *.xclbin; do
     check "$program: xclbinutil lists the sections" xclbinutil_lists "$program"
     check "$program: xclbinutil extracts our PDI" xclbinutil_extracts "$program"
   fi
+  if [ -x "$work/reader" ]; then check "$program: libxrt reads arguments and memories" libxrt_reads "$program"; fi
   if [ -n "$root" ] && [ -x "$root/usr/bin/aiebu-dump" ]; then
     for stream in "$program".*.insts.bin; do check "$stream: aiebu-dump sees the same operations" same_operations "$stream"; done
   fi
