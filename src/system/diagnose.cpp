@@ -78,9 +78,6 @@ Diagnosis presence(const System& s, Backend backend) {
   return d;
 }
 
-// Worse first.
-int rank(Health h) { return h == Health::broken ? 0 : h == Health::not_installed ? 1 : 2; }
-
 }  // namespace
 
 Verdict diagnose(const System& system) {
@@ -88,13 +85,15 @@ Verdict diagnose(const System& system) {
   for (const Backend backend : kBackends) {
     Diagnosis d = presence(system, backend);
     if (d.health == Health::works) {
+      std::vector<Finding> met;
       for (const KnownBad& row : known_bad()) {
-        if (row.backend != backend || (row.last_resort && !d.findings.empty())) continue;
-        if (auto why = row.why(system)) d.findings.push_back({&row, std::move(*why), row.mend(system)});
+        if (row.backend != backend || (row.last_resort && !met.empty())) continue;
+        if (auto why = row.why(system)) met.push_back({&row, std::move(*why), row.mend(system)});
       }
       // What breaks comes before what is only missing or small, each in the order of the table.
-      std::stable_sort(d.findings.begin(), d.findings.end(),
-                       [](const Finding& a, const Finding& b) { return rank(a.row->severity) < rank(b.row->severity); });
+      for (const Health severity : {Health::broken, Health::not_installed, Health::limited})
+        for (Finding& f : met)
+          if (f.row->severity == severity) d.findings.push_back(std::move(f));
       if (!d.findings.empty()) {
         d.health = d.findings[0].row->severity;
         d.why = d.health == Health::limited ? d.why + "; " + d.findings[0].why : d.findings[0].why;

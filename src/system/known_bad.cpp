@@ -139,8 +139,10 @@ const KnownBad kTable[] = {
     {"npu.firmware-old", Backend::npu, Health::broken, "firmware before 1.1 (protocol 6)",
      "ROCm/FastFlowLM 421: 1.0.0.63 is incompatible; array programs are known to run with 1.1.2.65",
      [](const System& s) -> Why {
-       if (!older(npu(s)->firmware, version(1, 1))) return {};
-       return fmt::format("the NPU runs firmware {}; 1.1 or later is needed (1.1.2.65 is known to run array programs)", npu(s)->firmware->text());
+       // What runs counts; where the driver does not say it, what it would load.
+       const auto& firmware = npu(s)->firmware ? npu(s)->firmware : npu(s)->firmware_on_disk;
+       if (!older(firmware, version(1, 1))) return {};
+       return fmt::format("the NPU's firmware is {}; 1.1 or later is needed (1.1.2.65 is known to run array programs)", firmware->text());
      },
      new_firmware},
     {"npu.no-device-file", Backend::npu, Health::broken, "a bound NPU without /dev/accel/accel0: containers see only what they are given",
@@ -194,6 +196,13 @@ const KnownBad kTable[] = {
        return fmt::format("XRT is {} and 2.20 or later is needed", s.xrt.core->version->text());
      },
      [](const System& s) -> std::string { return install(s, "libxrt2 libxrt-npu2", "xrt xrt-plugin-amdxdna", "xrt xrt-plugin-amdxdna"); }},
+    {"xrt.libc-too-old", Backend::npu, Health::broken, "XRT of Debian sid on a distribution with glibc before 2.38", "Debian sid, libxrt2 1:2.25.0-4+b1: depends on libc6 >= 2.38",
+     [](const System& s) -> Why {
+       const bool old = (s.os == "debian" && s.os_version == "12") || (s.os == "ubuntu" && s.os_version == "22.04");
+       if (!old || !s.xrt.core || s.xrt.core->folder != "/usr/lib/x86_64-linux-gnu" || !s.xrt.core->version || older(s.xrt.core->version, version(2, 25))) return {};
+       return fmt::format("XRT {} was built for glibc 2.38, and {} {} has an older one", s.xrt.core->version->text(), s.os, s.os_version);
+     },
+     [](const System&) -> std::string { return "sudo apt full-upgrade  # after moving to a release with glibc 2.38"; }},
     {"xrt.plugin-missing", Backend::npu, Health::broken, "XRT without its NPU plugin", "driver README, Introduction; Xilinx/XRT 9141: 0 devices",
      [](const System& s) -> Why {
        if (!s.xrt.core || s.xrt.plugin) return {};

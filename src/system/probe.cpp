@@ -149,13 +149,13 @@ std::vector<std::string> probe_iommu_options(const Tree& tree) {
   return found;
 }
 
-// "ID=debian" or ID="opensuse"
-std::string probe_os(const Tree& tree) {
+// The value after `key` in os-release: ID=debian, VERSION_ID="12".
+std::string os_field(const Tree& tree, std::string_view key) {
   const std::string release = tree.text("/etc/os-release");
   for (const std::string_view l : lines(release)) {
-    if (!l.starts_with("ID=")) continue;
+    if (!l.starts_with(key)) continue;
     std::string id;
-    for (const char c : l.substr(3, 32))
+    for (const char c : l.substr(key.size(), 32))
       if (c != '"' && c != '\'') id += c;
     return printable(id, 32);
   }
@@ -167,7 +167,8 @@ std::string probe_os(const Tree& tree) {
 System probe(const Tree& tree) {
   System s;
   s.live = tree.live();
-  s.os = probe_os(tree);
+  s.os = os_field(tree, "ID=");
+  s.os_version = os_field(tree, "VERSION_ID=");
   // Only the number is kept of a release: a kernel built at home may carry any text.
   const std::string release = tree.line("/proc/sys/kernel/osrelease").value_or("");
   s.kernel = parse_version(release);
@@ -183,8 +184,8 @@ System probe(const Tree& tree) {
   s.memlock = probe_memlock(tree);
   s.iommu_options = probe_iommu_options(tree);
   s.iommu_present = !tree.list("/sys/class/iommu").empty();
-  for (const std::string& file : tree.list("/dev/accel"))
-    if (file.starts_with("accel") && s.accel.size() < 64)
+  for (const std::string& file : tree.list("/dev/accel", "accel"))
+    if (s.accel.size() < 64)
       s.accel.push_back(probe_device_file(tree, s.user, "/dev/accel/" + printable(file, 32)));
   s.amdxdna = probe_driver(tree, plain_name ? release : "");
   probe_pci(tree, s);

@@ -58,8 +58,8 @@ Npu probe_npu(const Tree& tree, const std::string& folder, uint32_t device) {
   npu.iommu_domain = printable(tree.line(folder + "/iommu_group/type").value_or(""), 16);
   npu.firmware_folder = fmt::format("{:04x}_{:02x}", device, npu.revision);
   for (const char* root : {"/lib/firmware/amdnpu/", "/usr/lib/firmware/amdnpu/"}) {
-    for (const std::string& file : tree.list(root + npu.firmware_folder)) {
-      if (!file.starts_with("npu") || npu.firmware_files.size() >= 32) continue;
+    for (const std::string& file : tree.list(root + npu.firmware_folder, "npu")) {
+      if (npu.firmware_files.size() >= 32) break;
       npu.firmware_files.push_back(printable(file, 64));
       // npu.sbin.1.1.2.65.zst, and links without a version to the one in use.
       const std::string target = tree.link_name(root + npu.firmware_folder + "/" + file).value_or(file);
@@ -74,8 +74,8 @@ Npu probe_npu(const Tree& tree, const std::string& folder, uint32_t device) {
 // The newest `prefix*` of the folder, with the version its name or its link's carries.
 std::optional<Library> find_library(const Tree& tree, const std::string& folder, std::string_view prefix) {
   std::optional<Library> best;
-  for (const std::string& file : tree.list(folder)) {
-    if (!file.starts_with(prefix) || !plain_word(file) || !tree.node(folder + "/" + file)) continue;
+  for (const std::string& file : tree.list(folder, prefix)) {
+    if (!plain_word(file) || !tree.node(fmt::format("{}/{}", folder, file))) continue;
     Library l{.folder = folder, .file = printable(file, 64), .version = parse_version(std::string_view(file).substr(prefix.size()))};
     if (!best || (l.version && (!best->version || best->version->parts < l.version->parts ||
                                 (best->version->parts == l.version->parts && *best->version < *l.version))))
@@ -92,7 +92,7 @@ constexpr const char* kLibraryFolders[] = {"/opt/xilinx/xrt/lib", "/usr/local/li
 void probe_pci(const Tree& tree, System& system) {
   const std::string bus = "/sys/bus/pci/devices";
   for (const std::string& address : tree.list(bus)) {
-    const std::string folder = bus + "/" + address;
+    const std::string folder = fmt::format("{}/{}", bus, address);
     const uint32_t vendor = hex_file(tree, folder + "/vendor");
     if (vendor != kAmdCpu && vendor != kAmdGpu) continue;
     const uint32_t device = hex_file(tree, folder + "/device");
@@ -130,8 +130,8 @@ Hip probe_hip(const Tree& tree, const User& user) {
     if (const auto l = find_library(tree, folder, "libamdhip64.so."); l && (!hip.library || (l->version && hip.library->version < l->version)))
       hip.library = l;
   if (tree.exists("/dev/kfd")) hip.kfd = probe_device_file(tree, user, "/dev/kfd");
-  for (const std::string& file : tree.list("/dev/dri"))
-    if (file.starts_with("renderD") && hip.render_nodes.size() < kMaxDevices)
+  for (const std::string& file : tree.list("/dev/dri", "renderD"))
+    if (hip.render_nodes.size() < kMaxDevices)
       hip.render_nodes.push_back(probe_device_file(tree, user, "/dev/dri/" + printable(file, 32)));
   return hip;
 }

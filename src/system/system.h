@@ -98,7 +98,7 @@ struct Hip {
 
 struct System {
   bool live = false;
-  std::string os;  // ID of os-release: "debian", "ubuntu", "arch", "fedora"
+  std::string os, os_version;  // ID and VERSION_ID of os-release: "debian" "12"
   std::optional<Version> kernel;
   bool container = false;
   Cpu cpu;

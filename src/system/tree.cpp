@@ -109,16 +109,16 @@ std::optional<std::string> Tree::line(std::string_view path) const {
   return text->substr(first, text->find_last_not_of(kSpace) - first + 1);
 }
 
-std::vector<std::string> Tree::list(std::string_view path) const {
+std::vector<std::string> Tree::list(std::string_view path, std::string_view prefix) const {
   std::vector<std::string> names;
   const auto outside = resolve(path);
   DIR* dir = outside ? opendir(outside->c_str()) : nullptr;
   if (!dir) return names;
-  while (names.size() < kListLimit) {
+  for (size_t seen = 0; seen < kScanLimit && names.size() < kListLimit; ++seen) {
     const dirent* entry = readdir(dir);
     if (!entry) break;
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name != "." && name != ".." && name.starts_with(prefix)) names.emplace_back(name);
   }
   closedir(dir);
   std::sort(names.begin(), names.end());

@@ -16,7 +16,8 @@
 namespace onebit::system {
 
 inline constexpr size_t kReadLimit = size_t{64} << 10;  // bytes of a file, unless the caller wants more
-inline constexpr size_t kListLimit = 4096;              // entries of a directory
+inline constexpr size_t kListLimit = 4096;                // entries of a directory that are kept
+inline constexpr size_t kScanLimit = size_t{1} << 18;     // entries of a directory that are looked at
 
 struct Node {
   bool character_device = false;
@@ -37,7 +38,8 @@ class Tree {
   std::optional<std::string> read(std::string_view path, size_t limit = kReadLimit) const;  // at most `limit` bytes of it
   std::string text(std::string_view path, size_t limit = kReadLimit) const { return read(path, limit).value_or(""); }
   std::optional<std::string> line(std::string_view path) const;     // the first line, without spaces around it
-  std::vector<std::string> list(std::string_view path) const;       // names, sorted; the first kListLimit met
+  // Names that begin with `prefix`, sorted; the first kListLimit met.
+  std::vector<std::string> list(std::string_view path, std::string_view prefix = {}) const;
   std::optional<Node> node(std::string_view path) const;            // of what the links lead to
   bool exists(std::string_view path) const { return node(path).has_value(); }
   std::optional<std::string> link_name(std::string_view path) const;  // last component of where a link points

@@ -49,6 +49,7 @@ golden no-driver 1
 golden container 1
 golden iommu-off 1
 golden krackan-fedora 1
+golden debian12-sid-xrt 1
 
 # Every combination in the list of the documentation, and none besides.
 run 0 doctor --known-bad
