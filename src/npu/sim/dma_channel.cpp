@@ -11,20 +11,6 @@ namespace {
 
 constexpr uint32_t kMemWindowWords = kMemWindowBytes / 4;
 
-// Highest word reached, counted from the start: padding moves no address.
-uint64_t reach_of(TileKind kind, const BufferDescriptor& bd) {
-  uint64_t left = bd.length, reach = 0;
-  const unsigned count = kind == TileKind::mem ? 4 : 3;
-  for (unsigned d = 0; d < count; ++d) {
-    const uint64_t wrap = d + 1 < count ? bd.dims[d].wrap : 0;
-    const uint64_t padding = d < 3 ? uint64_t{bd.pad_before[d]} + bd.pad_after[d] : 0;
-    const uint64_t span = wrap ? std::min<uint64_t>(wrap + padding, left) : left;
-    reach += (std::min(span, wrap ? wrap : span) - 1) * bd.dims[d].step;
-    left = (left + span - 1) / span;
-  }
-  return reach;
-}
-
 struct Bits {
   unsigned word, low;
 };
@@ -135,50 +121,11 @@ Status DmaChannel::load() {
   if (tile_.model->kind == TileKind::mem && !mem_bd_reachable(channel_, bd_index_))
     return fail(Errc::out_of_range, "is out of reach: even channels use 0 to 23, odd ones 24 to 47");
   ONEBIT_TRY(check(bd_));
+  if (!array_.options.stub_cores) ONEBIT_TRY(check_unused(bd_));
   bd_version_ = tile_.bds[bd_index_].version;
   ONEBIT_TRY(walk_.start(tile_.model->kind, bd_));
   ONEBIT_TRY(check_memory(bd_));
   if (array_.options.timed) clock += array_.options.timing.tile_bd_cycles;
-  return {};
-}
-
-Status DmaChannel::check(const BufferDescriptor& bd) const {
-  const auto refuse = [](const char* field, uint32_t value, const char* expected) {
-    return fail(Errc::unsupported, "{} is {}, expected {}", field, value, expected);
-  };
-  const bool padding = bd.pad_before != std::array<uint32_t, 3>{} || bd.pad_after != std::array<uint32_t, 3>{};
-  if (!bd.valid) return refuse("valid_bd", 0, "1");
-  if (bd.length == 0) return refuse("buffer_length", 0, "1 or more");
-  if (bd.compression) return refuse("enable_compression", 1, "0 (compression is not modelled)");
-  if (padding && direction_ == Direction::s2mm) return refuse("padding of an S2MM channel", 1, "0");
-  if (bd.qos != kAxiQos) return refuse("axqos", bd.qos, "0 (others have wedged the fabric)");
-  if (bd.iteration_current >= bd.iteration_wrap)
-    return fail(Errc::unsupported, "iteration_current is {}, expected below the iteration wrap {}", bd.iteration_current, bd.iteration_wrap);
-  return {};
-}
-
-Status DmaChannel::check_memory(const BufferDescriptor& bd) {
-  const TileKind kind = tile_.model->kind;
-  const uint64_t first = (kind == TileKind::shim ? bd.base / 4 : bd.base) + uint64_t{bd.iteration_current} * bd.iteration_step;
-  const uint64_t last = first + reach_of(kind, bd);
-  if (kind == TileKind::shim) {
-    ONEBIT_ASSIGN(const Array::Memory memory, array_.host_memory(first * 4, last - first + 1));
-    host_ = memory.data;
-    host_first_ = first;
-    return {};
-  }
-  if (kind == TileKind::core) {
-    if (last >= tile_.model->data_bytes / 4)
-      return fail(Errc::out_of_range, "reaches byte {:#x}, expected below {:#x}", last * 4, tile_.model->data_bytes);
-    return {};
-  }
-  if (last >= 3 * kMemWindowWords) return fail(Errc::out_of_range, "reaches byte {:#x}, expected below {:#x}", last * 4, 3 * kMemWindowBytes);
-  for (uint64_t window = first / kMemWindowWords; window <= last / kMemWindowWords; ++window) {
-    if (window != 1 && channel_ >= kMemNeighbourChannels)
-      return fail(Errc::out_of_range, "reaches a neighbour's memory, expected the own tile's on channels 4 and 5");
-    if (!array_.find(tile_.id.column + static_cast<int>(window) - 1, tile_.id.row))
-      return fail(Errc::out_of_range, "reaches the memory of its {} neighbour, which does not exist", window == 0 ? "west" : "east");
-  }
   return {};
 }
 

@@ -65,6 +65,7 @@ class DmaChannel : public Actor {
 
   Status load();
   Status check(const BufferDescriptor& bd) const;
+  Status check_unused(const BufferDescriptor& bd) const;
   Status check_memory(const BufferDescriptor& bd);
   Result<LockRef> lock(unsigned id) const;
   Result<BufferDescriptor> descriptor(unsigned index) const;

@@ -64,6 +64,13 @@ const Refusal kRefusals[] = {
          b.iteration_current = 3;
        });
      }},
+    {"(0,1) S2MM 0 BD 0: lock_acq_id is 64 without lock_acq_enable", [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.acquire_lock = 64; }); }},
+    {"(0,1) S2MM 0 BD 0: lock_rel_id is 64 with lock_rel_value 0", [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.release_lock = 64; }); }},
+    {"(0,1) S2MM 0 BD 0: next_bd is 3 without use_next_bd", [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.next = 3; }); }},
+    {"(0,1) S2MM 0 BD 0: iteration_stepsize is 8 with iteration_wrap 1", [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.iteration_step = 8; }); }},
+    {"(0,1) S2MM 0 BD 0: enable_packet is 1 on an S2MM channel", [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.packet = true; }); }},
+    {"(0,1) S2MM 0 BD 0: the step or wrap of a dimension is 4 behind one without a wrap",
+     [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.dims[1].step = 4; }); }},
     {"(0,1) S2MM 0 BD 0: reaches the memory of its west neighbour, which does not exist",
      [](ConfigBuilder& c) { start_with(c, [](auto& b) { b.base = 0; }); }},
     {"(7,1) S2MM 4 BD 0: reaches a neighbour's memory, expected the own tile's on channels 4 and 5",

@@ -99,7 +99,7 @@ TEST(SimSwitch, DistributesByPacketId) {
     bd.packet = true;
     bd.packet_id = 8 + k;
     bd.use_next = k == 0;
-    bd.next = 1;
+    bd.next = k == 0 ? 1 : 0;
     c.bd(kMem, k, bd);
     c.packet_slave(core, {Bundle::south, 0}, k, static_cast<uint8_t>(8 + k), 0x1F, static_cast<uint8_t>(k), 2);
     c.packet_master(core, {Bundle::dma, static_cast<uint8_t>(k)}, 2, static_cast<uint8_t>(1 << k), true);
