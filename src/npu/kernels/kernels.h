@@ -19,6 +19,8 @@ void add_one_i32(const int32_t* in, int32_t* out, int32_t count);
 void scale_i32(const int32_t* in, int32_t* out, int32_t count, int32_t factor);
 void gemm_i8_i32(const int8_t* a, const int8_t* b, int32_t* c, int32_t m, int32_t k, int32_t n);
 void gemm_i8_t2_i32(const int8_t* a, const uint8_t* b, int32_t* c, int32_t m, int32_t k, int32_t n, int32_t column, int32_t accumulate);
+void gemv_t2_i32(const int8_t* x, const uint8_t* b, int32_t* y, int32_t k, int32_t n, int32_t accumulate);
+void gemm_bf16(const uint16_t* a, const uint16_t* b, float* c, int32_t m, int32_t k, int32_t n, int32_t accumulate);  // a, b: bfloat16
 }
 
 namespace onebit::npu {
@@ -44,6 +46,15 @@ constexpr uint64_t gemm_i8_i32_cycles(uint64_t m, uint64_t k, uint64_t n) {
 constexpr uint64_t gemm_i8_t2_i32_cycles(uint64_t m, uint64_t k, uint64_t n) {
   constexpr uint64_t per_group = 6 + 16 + 4 + 7;  // product to store, stores and loads, the last accumulator, load to use
   return kCallCycles + m / 16 * (n / 16) * (k / 8 * 4 + per_group);
+}
+
+constexpr uint64_t gemv_t2_i32_cycles(uint64_t k, uint64_t n) {
+  constexpr uint64_t per_pair = 4 + 7 + 6 + 4;  // y in, load to use, product to store, y out
+  return kCallCycles + n / 32 * (k / 16 * 8 + per_pair);
+}
+constexpr uint64_t gemm_bf16_cycles(uint64_t m, uint64_t k, uint64_t n) {
+  constexpr uint64_t per_group = 16 + 7 + 6 + 16;
+  return kCallCycles + m / 16 * (n / 16) * (k / 8 * 12 + per_group);
 }
 
 }  // namespace onebit::npu

@@ -44,6 +44,26 @@ Status check_ternary_gemm(Args args) {
   return check_buffer(args, 2, m * n, 4);
 }
 
+// x, b, y, k, n, accumulate
+Status check_ternary_gemv(Args args) {
+  ONEBIT_TRY(check_count(args, 3, 16, 16));
+  ONEBIT_TRY(check_count(args, 4, 32, 32));
+  const uint64_t k = number(args, 3), n = number(args, 4);
+  ONEBIT_TRY(check_buffer(args, 0, k * 2, 1));
+  ONEBIT_TRY(check_buffer(args, 1, k * n / 4, 1));
+  return check_buffer(args, 2, n, 4);
+}
+// a, b, c, m, k, n, accumulate
+Status check_gemm_bf16(Args args) {
+  ONEBIT_TRY(check_count(args, 3, 16, 16));
+  ONEBIT_TRY(check_count(args, 4, 8, 8));
+  ONEBIT_TRY(check_count(args, 5, 16, 16));
+  const uint64_t m = number(args, 3), k = number(args, 4), n = number(args, 5);
+  ONEBIT_TRY(check_buffer(args, 0, m * k, 2));
+  ONEBIT_TRY(check_buffer(args, 1, k * n, 2));
+  return check_buffer(args, 2, m * n, 4);
+}
+
 constexpr HostKernel kKernels[] = {
     bind_kernel<zero_i32, check_fill, [](Args a) { return zero_i32_cycles(number(a, 1)); }>("zero_i32"),
     bind_kernel<copy_i32, check_elementwise, [](Args a) { return copy_i32_cycles(number(a, 2)); }>("copy_i32"),
@@ -52,6 +72,8 @@ constexpr HostKernel kKernels[] = {
     bind_kernel<gemm_i8_i32, check_gemm, [](Args a) { return gemm_i8_i32_cycles(number(a, 3), number(a, 4), number(a, 5)); }>("gemm_i8_i32"),
     bind_kernel<gemm_i8_t2_i32, check_ternary_gemm, [](Args a) { return gemm_i8_t2_i32_cycles(number(a, 3), number(a, 4), number(a, 5)); }>(
         "gemm_i8_t2_i32"),
+    bind_kernel<gemv_t2_i32, check_ternary_gemv, [](Args a) { return gemv_t2_i32_cycles(number(a, 3), number(a, 4)); }>("gemv_t2_i32"),
+    bind_kernel<gemm_bf16, check_gemm_bf16, [](Args a) { return gemm_bf16_cycles(number(a, 3), number(a, 4), number(a, 5)); }>("gemm_bf16"),
 };
 
 }  // namespace
