@@ -137,8 +137,9 @@ class Svg {
   static std::string kernels(const PlacedCore& c) {
     std::string text;
     for (const std::string& k : c.program.kernels) text += (text.empty() ? "" : ", ") + k;
-    if (text.size() > 26) text = text.substr(0, 23) + "...";
-    return text;
+    if (text.size() <= 26) return text;
+    text.resize(23);
+    return text + "...";
   }
   std::string buffer_colour(const PlacedBuffer& b) const {
     for (uint32_t i = 0; i < l_.program.fifos().size(); ++i)
@@ -174,8 +175,9 @@ class Svg {
   void legend() {
     for (uint32_t i = 0; i < l_.program.fifos().size(); ++i) {
       const FifoSpec& f = l_.program.fifos()[i];
-      const double x = kMargin + d_.columns * (kTile + kGapX) + kLegend * static_cast<double>(i / legend_rows_);
-      const double y = kTop + 8 + kLegendStep * static_cast<double>(i % legend_rows_);
+      const size_t column = i / legend_rows_, row = i % legend_rows_;
+      const double x = kMargin + d_.columns * (kTile + kGapX) + kLegend * static_cast<double>(column);
+      const double y = kTop + 8 + kLegendStep * static_cast<double>(row);
       put("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"16\" height=\"5\" fill=\"{}\"/><text x=\"{:.0f}\" y=\"{:.0f}\">{} <tspan fill=\"#777\">{}, depth {}</tspan></text>\n", x, y,
           colour(i), x + 24, y + 7, escaped(f.name), name(f.type), f.options.depth);
     }

@@ -37,7 +37,7 @@ Result<Cut> cut_region(Pattern region, Element element) {
   if (cut.inner.words() > limits.length) return fail(Errc::out_of_range, "descriptor length: {} words used, {} available", cut.inner.words(), limits.length);
   if (i < dims.size() && cut.repeat == 1 && dims[i].step <= limits.step) cut.iteration = dims[i++];
   if (i == 0 && !dims.empty()) return fail(Errc::out_of_range, "pattern: the innermost step is {} words, expected at most {}", dims[0].step, limits.step);
-  cut.outer.assign(dims.begin() + static_cast<ptrdiff_t>(i), dims.end());
+  for (; i < dims.size(); ++i) cut.outer.push_back(dims[i]);
   return cut;
 }
 
