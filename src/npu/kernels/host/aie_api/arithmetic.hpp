@@ -218,6 +218,14 @@ auto mul(S a, const vector<B, N>& b) {
   return mul<Tag>(broadcast<A, N>(A(a)), b);
 }
 
+// Numbers times 2^-shift as fp32.
+template <class T, unsigned N>
+vector<float, N> to_float(const vector<T, N>& v, int shift = 0) {
+  vector<float, N> out;
+  for (unsigned i = 0; i < N; ++i) out.lanes[i] = std::ldexp(static_cast<float>(v.lanes[i]), -shift);
+  return out;
+}
+
 // acc + a * b, acc - a * b, -(a * b); operands as for mul.
 template <class Tag, unsigned N, class A, class B>
 accum<Tag, N> mac(const accum<Tag, N>& acc, const A& a, const B& b) { return add(acc, mul<Tag>(a, b)); }
