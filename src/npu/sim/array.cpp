@@ -8,7 +8,7 @@ namespace onebit::npu {
 namespace {
 
 // An array that has not come to rest after this many steps has endless traffic of its own; it goes on while a stream waits.
-constexpr uint64_t kRestSteps = uint64_t{1} << 26;
+constexpr uint64_t kRestSteps = uint64_t{1} << 24;
 constexpr uint64_t kMaxScratchBytes = uint64_t{256} << 20;
 
 }  // namespace

@@ -158,8 +158,8 @@ TEST(SimCore, NeighboursShareMemoryAndLocks) {
   EXPECT_EQ(sim->read(kNorth, 0x1F010).value(), 1u);
   // A finished core starts again only after a reset.
   StreamBuilder again;
-  again.add({TxnWrite{address_of(kCore, 0x1F080), 1}});
-  ASSERT_TRUE(sim->run(again.bytes(), {}));
+  b.add({TxnWrite{address_of(kCore, 0x1F080), 1}});
+  ASSERT_TRUE(sim->run(b.bytes(), {}));
   EXPECT_EQ(sim->read(kCore, 0x1F080).value(), 1u);
   StreamBuilder restart;
   for (const uint32_t value : {kCoreReset, 0u, kCoreEnable}) restart.add({TxnWrite{address_of(kCore, kCoreControl), value}});
@@ -175,6 +175,74 @@ TEST(SimCore, RowTwoHasNoMemoryToItsSouth) {
   const auto sim = Simulator::open(npu2(), c.bytes(), {});
   ASSERT_FALSE(sim);
   EXPECT_EQ(sim.error().message, "core (0,2): uses a lock of its south neighbour, which has no core memory");
+}
+
+// Up and down column 0 between the shim's channels and two ports of the core tile.
+void column_circuits(ConfigBuilder& c, Port into, Port out_of) {
+  c.circuit(kShim, {Bundle::south, 3}, {Bundle::north, 0});
+  c.circuit(kMem, {Bundle::south, 0}, {Bundle::north, 0});
+  c.circuit(kCore, {Bundle::south, 0}, into);
+  c.circuit(kCore, out_of, {Bundle::south, 0});
+  c.circuit(kMem, {Bundle::north, 0}, {Bundle::south, 0});
+  c.circuit(kShim, {Bundle::north, 0}, {Bundle::south, 2});
+  c.shim(0);
+}
+
+TEST(SimCore, AStubTakesAndGivesTheWordsOfItsStreams) {
+  ConfigBuilder c;
+  column_circuits(c, {Bundle::core, 0}, {Bundle::core, 0});
+  c.write(kCore, 0x20000, 0x10001);
+  c.write(kCore, kCoreControl, kCoreEnable);
+  SimOptions options;
+  options.stub_cores = true;
+  auto sim = Simulator::open(npu2(), c.bytes(), options);
+  ASSERT_TRUE(sim) << sim.error().message;
+  Buffers b({100, 100});
+  const auto report = sim->run(passthrough_stream(100).bytes(), b.spans());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(b.data[1], std::vector<uint32_t>(100, 0));
+  EXPECT_EQ(report->still_active, std::vector<std::string>{});
+}
+
+// What a stub has no rule for is given when nothing else moves, and said.
+TEST(SimCore, AStubGrantsALockAsALastResort) {
+  ConfigBuilder c;
+  column_circuits(c, {Bundle::dma, 0}, {Bundle::dma, 0});
+  c.bd(kCore, 0, locked(linear_bd(0, 8), 5, 6));
+  c.bd(kCore, 1, locked(linear_bd(0, 8), 6, 7));
+  c.start(kCore, Direction::s2mm, 0, 0);
+  c.start(kCore, Direction::mm2s, 0, 1);
+  SimOptions options;
+  options.stub_cores = true;
+  auto sim = Simulator::open(npu2(), c.bytes(), options);
+  ASSERT_TRUE(sim) << sim.error().message;
+  Buffers b({8, 8});
+  const auto report = sim->run(passthrough_stream(8).bytes(), b.spans());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(b.data[1], b.data[0]);
+  EXPECT_EQ(report->notices, std::vector<std::string>{"stub cores: lock 5 of (0,2) was given without a rule for it"});
+  // With real cores it is a deadlock.
+  auto strict = Simulator::open(npu2(), c.bytes(), {});
+  EXPECT_FALSE(strict && strict->run(passthrough_stream(8).bytes(), b.spans()));
+}
+
+TEST(SimCore, BesideStubsDescriptorsWithoutAPatchUseScratchMemory) {
+  ConfigBuilder c = passthrough(4);
+  SimOptions options;
+  options.stub_cores = true;
+  auto sim = Simulator::open(npu2(), c.bytes(), options);
+  ASSERT_TRUE(sim) << sim.error().message;
+  StreamBuilder s;
+  const DmaModel& dma = npu2().tile(TileKind::shim).dma;
+  s.add({TxnBlockWrite{dma.bd_offset(0), encode_bd(TileKind::shim, linear_bd(0x1000, 4)).value()}});
+  s.add({TxnWrite{dma.queue_offset(Direction::mm2s, 0), 0}});
+  s.linear(0, Direction::s2mm, 0, 1, 0, 4, true);
+  s.sync(0, Direction::s2mm, 0);
+  Buffers b({4});
+  const auto report = sim->run(s.bytes(), b.spans());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(b.data[0], std::vector<uint32_t>(4, 0xCDCDCDCD));
+  EXPECT_EQ(report->notices, std::vector<std::string>{"descriptors without DDR_PATCH use scratch memory"});
 }
 
 // In place: what the stream fills, the core hands to the channel that sends it.

@@ -125,7 +125,10 @@ Status Array::write_channel(Tile& tile, const ChannelRegister& r, uint32_t value
   if (r.queue) {
     if (kind != TileKind::shim && (control & 2)) return fail(Errc::unsupported, "the channel is held in reset");
     // How full the queue is depends on timing; only what can never drain is an overflow.
-    if (channel.queue_full()) ONEBIT_TRY(rest());
+    if (channel.queue_full()) {
+      wake_stubs();
+      ONEBIT_TRY(run_until([&] { return !channel.queue_full(); }));
+    }
     return channel.push(value, now_);
   }
   const bool s2mm = r.direction == Direction::s2mm;

@@ -97,7 +97,6 @@ Status Array::poll(uint64_t address, uint32_t mask, uint32_t expected) {
 
 // Cores that only work the memory of another tile have no stub of their own, and tiles of theirs need one.
 void Array::place_stubs() {
-  if (!options.stub_cores) return;
   for (const auto& tile : tiles_) {
     if (!tile->core || tile->core->loaded()) continue;
     const bool used = std::any_of(tile->channels.begin(), tile->channels.end(), [](const auto& list) {
@@ -112,11 +111,16 @@ void Array::place_stubs() {
   }
 }
 
-Status Array::settle() {
+// Stubs look at their descriptors again: the stream may have changed them.
+void Array::wake_stubs() {
+  if (!options.stub_cores) return;
   place_stubs();
-  if (options.stub_cores)
-    for (const auto& tile : tiles_)
-      if (tile->core) scheduler.wake(tile->core.get());
+  for (const auto& tile : tiles_)
+    if (tile->core) scheduler.wake(tile->core.get());
+}
+
+Status Array::settle() {
+  wake_stubs();
   return rest();
 }
 
@@ -169,11 +173,11 @@ Status Array::execute(const TxnOp& op) {
     Status operator()(const TxnBlockWrite& w) const { return a.write_block(w.address, w.data); }
     Status operator()(const TxnMaskWrite& w) const { return a.mask_write(w.address, w.mask, w.value); }
     Status operator()(const TxnMaskPoll& p) const {
-      ONEBIT_TRY(a.settle_stubs());
+      a.wake_stubs();
       return a.poll(p.address, p.mask, p.value);
     }
     Status operator()(const TxnSync& s) const {
-      ONEBIT_TRY(a.settle_stubs());
+      a.wake_stubs();
       return a.wait_token(s);
     }
     Status operator()(const TxnDdrPatch& p) const { return a.patch(p); }
