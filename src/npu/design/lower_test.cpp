@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "npu/design/sequence.h"
 #include "npu/image/lint.h"
 #include "npu/image/xclbin.h"
@@ -51,6 +55,61 @@ TEST(Lower, SameProgramSameBytes) {
   ASSERT_TRUE(a && b);
   EXPECT_EQ(a->xclbin, b->xclbin);
   EXPECT_EQ(a->pdi, b->pdi);
+}
+
+
+// Two operands, the result and a table of one core: each in a 16 KiB window of its own, with the parameter words and
+// the stack kept free.
+TEST(Lower, OperandsLieInDifferentBanks) {
+  Program p("p");
+  const TileId core = p.core(0, 2);
+  const Type t = type<int8_t>(64, 64);
+  const Fifo a = p.fifo("a", p.shim(0), {core}, t), b = p.fifo("b", p.shim(0), {core}, t), c = p.fifo("c", core, {p.shim(0)}, type<int32_t>(16, 64));
+  const Buffer table = p.buffer(core, "table", type<int32_t>(1024));
+  const Parameter n = p.parameter(core, "n", 5);
+  p.run(core, [&](Body& body) {
+    body.forever([&] {
+      for (const Fifo f : {a, b, c}) body.acquire(f);
+      body.call("kernel", {a[0], b[0], c[0], table, n});
+      for (const Fifo f : {a, b, c}) body.release(f);
+    });
+  });
+  const auto lowered = lower(p);
+  ASSERT_TRUE(lowered.has_value()) << lowered.error().message;
+  std::map<std::string, std::set<uint32_t>> windows;  // by operand
+  for (const PlacedBuffer& buffer : lowered->buffers) {
+    EXPECT_GE(buffer.address, 1024u + 64u);
+    EXPECT_EQ(buffer.address % 64, 0u);
+    windows[buffer.name.substr(0, buffer.name.find('['))].insert(buffer.address / kBankBytes);
+  }
+  std::set<uint32_t> all;
+  for (const auto& [operand, set] : windows) {
+    EXPECT_EQ(set.size(), 1u) << operand;
+    all.insert(set.begin(), set.end());
+  }
+  EXPECT_EQ(all.size(), 4u);
+  EXPECT_EQ(lowered->parameters[0].address, 1024u);
+}
+
+// What is larger than a window, and what fills the memory to the last byte.
+TEST(Lower, LargeOperandsStillFit) {
+  Program p("p");
+  const TileId core = p.core(0, 2);
+  const Fifo a = p.fifo("a", p.shim(0), {core}, type<int8_t>(8, 1024)), c = p.fifo("c", core, {p.shim(0)}, type<int32_t>(8, 1024), {1});
+  p.buffer(core, "rest", type<int8_t>(65536 - 1024 - 2 * 8192 - 32768));
+  p.run(core, [&](Body& body) {
+    body.forever([&] {
+      for (const Fifo f : {a, c}) body.acquire(f);
+      for (const Fifo f : {a, c}) body.release(f);
+    });
+  });
+  const auto lowered = lower(p);
+  ASSERT_TRUE(lowered.has_value()) << lowered.error().message;
+  std::vector<std::pair<uint32_t, uint32_t>> ranges{{0, 1024}};
+  for (const PlacedBuffer& b : lowered->buffers) ranges.emplace_back(b.address, b.address + b.bytes);
+  std::sort(ranges.begin(), ranges.end());
+  for (size_t i = 1; i < ranges.size(); ++i) EXPECT_LE(ranges[i - 1].second, ranges[i].first);
+  EXPECT_EQ(ranges.back().second, 65536u);
 }
 
 }  // namespace
