@@ -1,4 +1,4 @@
-// onebit npu: looks at, rewrites and checks the files that configure the NPU.
+// onebit npu: makes, runs, looks at and checks the files that configure the NPU.
 #include "verb_npu.h"
 
 #include <algorithm>
@@ -95,6 +95,6 @@ Status npu_roundtrip(NpuArguments args) {
   return {};
 }
 
-const Verb npu_verb{"npu", "inspect, rewrite and lint NPU files (xclbin, PDI, instruction streams)", run};
+const Verb npu_verb{"npu", "build, draw, run, inspect and lint NPU programs (xclbin, PDI, instruction streams)", run};
 
 }  // namespace onebit::cli
