@@ -20,6 +20,7 @@ struct LinearShape {
 
 struct TokenCost {
   std::vector<LinearShape> linears;      // each shape once
+  std::vector<LinearShape> stacked;      // the same with q, k, v of a block as one matrix, and gate and up
   uint64_t linear_weights = 0;           // also the multiply-accumulates of a token
   uint64_t linear_bytes_stored = 0;      // in the file's type
   uint64_t head_weights = 0, head_bytes_stored = 0;

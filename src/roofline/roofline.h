@@ -43,7 +43,7 @@ struct Prefill {
   bool memory_bound = false;
 };
 
-// A GEMM design of the NPU performance model over all linear layers of a prompt.
+// A GEMM design in the NPU performance model, over all linear layers of a prompt.
 struct Modelled {
   const char* design;
   const char* how;

@@ -25,6 +25,10 @@ TEST(TokenCost, PublishedFiguresOf2B4T) {
   uint64_t weights = 0;
   for (const LinearShape& l : c.linears) weights += l.k * l.n * l.count;
   EXPECT_EQ(weights, c.linear_weights);
+  uint64_t stacked = 0;
+  for (const LinearShape& l : c.stacked) stacked += l.k * l.n * l.count;
+  EXPECT_EQ(stacked, c.linear_weights);
+  EXPECT_EQ(c.stacked.size(), 4u);
 }
 
 TEST(TokenCost, NamesOfLinearLayers) {

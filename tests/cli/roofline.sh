@@ -11,6 +11,7 @@ for machine in strix-halo strix krackan; do
   [ -z "${UPDATE_GOLDEN:-}" ] || cp "$work/$machine.txt" "$data/$machine.txt"
   same "$data/$machine.txt" "$work/$machine.txt" "roofline on $machine"
   has out "NPU performance model (estimated)"
+  has out "onebit ternary"
   has out "77.9 tok/s"
   has out "86.4 to 107.5 tok/s"
   has out "3095"
