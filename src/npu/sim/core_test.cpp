@@ -158,8 +158,8 @@ TEST(SimCore, NeighboursShareMemoryAndLocks) {
   EXPECT_EQ(sim->read(kNorth, 0x1F010).value(), 1u);
   // A finished core starts again only after a reset.
   StreamBuilder again;
-  b.add({TxnWrite{address_of(kCore, 0x1F080), 1}});
-  ASSERT_TRUE(sim->run(b.bytes(), {}));
+  again.add({TxnWrite{address_of(kCore, 0x1F080), 1}});
+  ASSERT_TRUE(sim->run(again.bytes(), {}));
   EXPECT_EQ(sim->read(kCore, 0x1F080).value(), 1u);
   StreamBuilder restart;
   for (const uint32_t value : {kCoreReset, 0u, kCoreEnable}) restart.add({TxnWrite{address_of(kCore, kCoreControl), value}});
