@@ -64,7 +64,8 @@ Status NpuDevice::load(Bytes bytes) {
     ONEBIT_ASSIGN(const auto tile, core_without_machine_code(bytes, npu::device(Generation::aie2p)));
     if (tile)
       return fail(Errc::unsupported,
-                  "core {} has no machine code, so this image runs in the simulator only (npu-sim); an NPU needs a build with the compiler for the cores (PEANO_INSTALL_DIR)",
+                  "core {} has no machine code, so this image runs in the simulator only (npu-sim); an NPU needs a build with the compiler for the "
+                  "cores (PEANO_INSTALL_DIR)",
                   npu::name(*tile));
   }
   std::vector<uint8_t> image(bytes.begin(), bytes.end());
@@ -142,7 +143,8 @@ Status NpuDevice::check(const NpuCommand& command) const {
   if (stream.use() != BufferUse::instructions) return fail(Errc::usage, "submit: the stream lies in a data buffer, expected an instruction buffer");
   if (!stream.uploaded_) return fail(Errc::usage, "submit: the instruction buffer was never uploaded");
   const size_t length = bytes ? bytes : stream.size();
-  if (length % 4 != 0 || length > UINT32_MAX) return fail(Errc::out_of_range, "submit: a stream of {} bytes, expected whole words below 4 GiB", length);
+  if (length % 4 != 0 || length > UINT32_MAX)
+    return fail(Errc::out_of_range, "submit: a stream of {} bytes, expected whole words below 4 GiB", length);
   if (command.arguments.size() > kMaxBufferArguments)
     return fail(Errc::out_of_range, "submit: {} buffers, expected at most {}", command.arguments.size(), kMaxBufferArguments);
   for (const NpuBufferRef& argument : command.arguments) {
@@ -162,7 +164,8 @@ Result<NpuRun> NpuDevice::submit(std::vector<NpuCommand> commands) {
   ONEBIT_TRY(ready("submit"));
   if (commands.empty() || commands.size() > kMaxCommandsPerRun)
     return fail(Errc::out_of_range, "submit: {} commands, expected 1 to {}", commands.size(), kMaxCommandsPerRun);
-  if (pending_.size() >= kNpuQueueDepth) return fail(Errc::out_of_range, "submit: {} runs are in flight, the most there may be; expected wait() first", pending_.size());
+  if (pending_.size() >= kNpuQueueDepth)
+    return fail(Errc::out_of_range, "submit: {} runs are in flight, the most there may be; expected wait() first", pending_.size());
   for (const NpuCommand& c : commands) ONEBIT_TRY(check(c));
 
   std::vector<std::vector<BackendBuffer*>> arguments(commands.size());

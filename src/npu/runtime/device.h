@@ -75,9 +75,9 @@ struct NpuStats {
   SimTotals simulated{};    // simulator only; never measured
 };
 
-inline constexpr unsigned kNpuQueueDepth = 16;                // runs in flight
+inline constexpr unsigned kNpuQueueDepth = 16;  // runs in flight
 inline constexpr unsigned kMaxCommandsPerRun = 64;
-inline constexpr std::chrono::seconds kNpuTimeout{20};        // beyond the driver's own, whose verdict says more
+inline constexpr std::chrono::seconds kNpuTimeout{20};  // beyond the driver's own, whose verdict says more
 
 class NpuDevice {
  public:

@@ -30,10 +30,10 @@ template <class T>
 std::string message(const T& result) {
   return result ? "no error" : result.error().message;
 }
-#define EXPECT_MESSAGE(result, part)                                                    \
-  do {                                                                                  \
-    const auto& checked = (result);                                                     \
-    EXPECT_FALSE(checked.has_value());                                                  \
+#define EXPECT_MESSAGE(result, part)                                                                                    \
+  do {                                                                                                                  \
+    const auto& checked = (result);                                                                                     \
+    EXPECT_FALSE(checked.has_value());                                                                                  \
     EXPECT_NE(message(checked).find(part), std::string::npos) << "is: " << message(checked) << "\nwithout: " << (part); \
   } while (false)
 
@@ -290,7 +290,8 @@ TEST_P(Device, AFailedRunLosesTheContextAndReopenBringsItBack) {
   std::fill(broken.begin() + 16, broken.end(), 0xFF);
   const NpuBufferRef bad = device->instructions(broken).value();
 
-  const NpuRun a = device->submit(good.command).value(), b = device->submit({bad, good.command.arguments}).value(), c = device->submit(later.command).value();
+  const NpuRun a = device->submit(good.command).value(), b = device->submit({bad, good.command.arguments}).value(),
+               c = device->submit(later.command).value();
   ASSERT_TRUE(device->wait(a));
   const Status failed = device->wait(b);
   EXPECT_MESSAGE(failed, "run 2: ");

@@ -16,8 +16,8 @@ std::string ert_name(unsigned state);  // "ERT_CMD_STATE_TIMEOUT", "ERT state 77
 
 // What of the machine bears on a failure.
 struct HostFacts {
-  bool accel_node = false;      // /dev/accel/accel* exists
-  bool accel_readable = false;  // and may be opened for reading and writing
+  bool accel_node = false;                  // /dev/accel/accel* exists
+  bool accel_readable = false;              // and may be opened for reading and writing
   std::optional<uint64_t> memlock_bytes{};  // nothing: unlimited
 };
 HostFacts host_facts();

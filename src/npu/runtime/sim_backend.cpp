@@ -33,8 +33,10 @@ class SimBuffer : public BackendBuffer {
   std::span<uint8_t> host() override { return host_; }
   BackendStatus sync(SyncDirection direction, size_t offset, size_t bytes) override {
     uint8_t* const array = array_->data();
-    if (direction == SyncDirection::to_device) std::memcpy(array + offset, host_.data() + offset, bytes);
-    else std::memcpy(host_.data() + offset, array + offset, bytes);
+    if (direction == SyncDirection::to_device)
+      std::memcpy(array + offset, host_.data() + offset, bytes);
+    else
+      std::memcpy(host_.data() + offset, array + offset, bytes);
     return {};
   }
   const std::shared_ptr<Memory>& array() const { return array_; }

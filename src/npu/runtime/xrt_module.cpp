@@ -40,7 +40,8 @@ Result<XrtBackendFactory> load_xrt_module(const std::string& path) {
 #else
   if (!path.empty()) return fail(Errc::device, "cannot load the XRT module: {}", why);
   return fail(Errc::unsupported,
-              "this build has no NPU support, because CMake found no XRT 2.20 or later; install its headers (Debian: libxrt-dev) or give -DONEBIT_XRT_ROOT=DIR, and build again");
+              "this build has no NPU support, because CMake found no XRT 2.20 or later; install its headers (Debian: libxrt-dev) or give "
+              "-DONEBIT_XRT_ROOT=DIR, and build again");
 #endif
 }
 

@@ -68,18 +68,21 @@ TEST_F(Xrt, OneDispatchMakesTheseCalls) {
   EXPECT_EQ(device->description(), "stub NPU");
   EXPECT_EQ(calls_since(at), (Lines{"device(0)", "get_info()"}));
   ASSERT_TRUE(device->load(lowered().xclbin));
-  EXPECT_EQ(calls_since(at), (Lines{"xclbin(" + std::to_string(lowered().xclbin.size()) + ")", "register_xclbin()", "get_uuid()", "hw_context()", "kernel(MLIR_AIE)"}));
+  EXPECT_EQ(calls_since(at), (Lines{"xclbin(" + std::to_string(lowered().xclbin.size()) + ")", "register_xclbin()", "get_uuid()", "hw_context()",
+                                    "kernel(MLIR_AIE)"}));
 
   NpuBufferRef code = device->instructions(stream()).value();
   EXPECT_EQ(calls_since(at), (Lines{"group_id(1)", "bo(" + size + ", cacheable, group 0x10001)", "map()", "sync(to device, " + size + " from 0)"}));
   NpuBufferRef in = device->allocate(kBufferBytes, BufferUse::data, 0).value(), out = device->allocate(kBufferBytes, BufferUse::data, 1).value();
-  EXPECT_EQ(calls_since(at), (Lines{"group_id(3)", "bo(256, host_only, group 0x10000)", "map()", "group_id(4)", "bo(256, host_only, group 0x10000)", "map()"}));
+  EXPECT_EQ(calls_since(at),
+            (Lines{"group_id(3)", "bo(256, host_only, group 0x10000)", "map()", "group_id(4)", "bo(256, host_only, group 0x10000)", "map()"}));
   ASSERT_TRUE(device->upload(in, 64, 128));
   EXPECT_EQ(calls_since(at), (Lines{"sync(to device, 128 from 64)"}));
 
   const NpuRun run = device->submit({code, {in, out}}).value();
-  EXPECT_EQ(calls_since(at), (Lines{"run()", "set_arg(0, 8 bytes, 3)", "set_arg(1, bo)", "set_arg(2, 4 bytes, " + std::to_string(stream().size() / 4) + ")",
-                                    "set_arg(3, bo)", "set_arg(4, bo)", "start()"}));
+  EXPECT_EQ(calls_since(at),
+            (Lines{"run()", "set_arg(0, 8 bytes, 3)", "set_arg(1, bo)", "set_arg(2, 4 bytes, " + std::to_string(stream().size() / 4) + ")",
+                   "set_arg(3, bo)", "set_arg(4, bo)", "start()"}));
   ASSERT_TRUE(device->wait(run, std::chrono::milliseconds(1500)));
   EXPECT_EQ(calls_since(at), (Lines{"wait2(1500)", "~run"}));
   ASSERT_TRUE(device->download(out));
@@ -240,11 +243,33 @@ TEST_F(Xrt, ReopenMakesEverythingAgainInOrder) {
   ASSERT_TRUE(device->reopen());
   const Lines lines = calls_since(at);
   const std::string size = std::to_string(stream().size());
-  EXPECT_EQ(lines, (Lines{"~run", "~kernel", "~hw_context", "~xclbin", "~device", "device(0)", "get_info()", "xclbin(" + std::to_string(lowered().xclbin.size()) + ")",
-                          "register_xclbin()", "get_uuid()", "hw_context()", "kernel(MLIR_AIE)",
-                          "group_id(1)", "bo(" + size + ", cacheable, group 0x20001)", "map()", "sync(to device, " + size + " from 0)", "~bo",
-                          "group_id(3)", "bo(256, host_only, group 0x20000)", "map()", "sync(to device, 256 from 0)", "~bo",
-                          "group_id(4)", "bo(256, host_only, group 0x20000)", "map()", "sync(to device, 256 from 0)", "~bo"}));
+  EXPECT_EQ(lines, (Lines{"~run",
+                          "~kernel",
+                          "~hw_context",
+                          "~xclbin",
+                          "~device",
+                          "device(0)",
+                          "get_info()",
+                          "xclbin(" + std::to_string(lowered().xclbin.size()) + ")",
+                          "register_xclbin()",
+                          "get_uuid()",
+                          "hw_context()",
+                          "kernel(MLIR_AIE)",
+                          "group_id(1)",
+                          "bo(" + size + ", cacheable, group 0x20001)",
+                          "map()",
+                          "sync(to device, " + size + " from 0)",
+                          "~bo",
+                          "group_id(3)",
+                          "bo(256, host_only, group 0x20000)",
+                          "map()",
+                          "sync(to device, 256 from 0)",
+                          "~bo",
+                          "group_id(4)",
+                          "bo(256, host_only, group 0x20000)",
+                          "map()",
+                          "sync(to device, 256 from 0)",
+                          "~bo"}));
   EXPECT_TRUE(std::ranges::all_of(c.arguments[0]->bytes(), [](uint8_t b) { return b == 0x5A; }));
   bool seen = false;
   stub_xrt::set_executor([&](uint32_t context, auto, std::span<const uint8_t> code, auto buffers) {
@@ -289,7 +314,8 @@ TEST_F(Xrt, AnImageForTheSimulatorIsRefused) {
   ASSERT_EQ(loaded.has_value(), l.machine_code);
   if (loaded) return;
   EXPECT_EQ(loaded.error().code, Errc::unsupported);
-  EXPECT_NE(loaded.error().message.find("has no machine code, so this image runs in the simulator only"), std::string::npos) << loaded.error().message;
+  EXPECT_NE(loaded.error().message.find("has no machine code, so this image runs in the simulator only"), std::string::npos)
+      << loaded.error().message;
   EXPECT_EQ(stub_xrt::calls().size(), before);
 }
 

@@ -41,10 +41,14 @@ void called(const std::string& call) {
     const PlannedFault f = *fault;
     machine.faults.erase(fault);
     switch (f.fault) {
-      case stub_xrt::Fault::system_error: throw std::system_error(f.error, std::generic_category(), f.text);
-      case stub_xrt::Fault::runtime_error: throw std::runtime_error(f.text);
-      case stub_xrt::Fault::out_of_memory: throw std::bad_alloc();
-      case stub_xrt::Fault::unknown: throw 42;
+      case stub_xrt::Fault::system_error:
+        throw std::system_error(f.error, std::generic_category(), f.text);
+      case stub_xrt::Fault::runtime_error:
+        throw std::runtime_error(f.text);
+      case stub_xrt::Fault::out_of_memory:
+        throw std::bad_alloc();
+      case stub_xrt::Fault::unknown:
+        throw 42;
     }
   }
 }
@@ -243,8 +247,10 @@ void bo::sync(xclBOSyncDirection direction, size_t size, size_t offset) {
   if (offset > impl_->host.size() || size > impl_->host.size() - offset) throw std::runtime_error("sync outside the buffer");
   uint8_t* const host = impl_->host.data() + offset;
   uint8_t* const device = impl_->device.data() + offset;
-  if (to_device) std::memcpy(device, host, size);
-  else std::memcpy(host, device, size);
+  if (to_device)
+    std::memcpy(device, host, size);
+  else
+    std::memcpy(host, device, size);
 }
 
 run::run(const kernel& k) {
@@ -279,7 +285,8 @@ void run_impl::execute() {
   }
   const std::span<const uint8_t> stream = buffers[1].stub()->device;
   if (4 * scalars[2] > stream.size()) return violation("more instruction words than the buffer holds");
-  if (machine.executor && !machine.executor(kernel->context->slot, kernel->context->image, stream.first(4 * scalars[2]), arguments)) state = ERT_CMD_STATE_ERROR;
+  if (machine.executor && !machine.executor(kernel->context->slot, kernel->context->image, stream.first(4 * scalars[2]), arguments))
+    state = ERT_CMD_STATE_ERROR;
 }
 
 namespace {
@@ -287,12 +294,15 @@ namespace {
 template <class CommandError>
 std::cv_status end_of(ert_cmd_state state) {
   switch (state) {
-    case ERT_CMD_STATE_COMPLETED: return std::cv_status::no_timeout;
+    case ERT_CMD_STATE_COMPLETED:
+      return std::cv_status::no_timeout;
     case ERT_CMD_STATE_NEW:
     case ERT_CMD_STATE_QUEUED:
     case ERT_CMD_STATE_RUNNING:
-    case ERT_CMD_STATE_SUBMITTED: return std::cv_status::timeout;
-    default: throw CommandError(state, "Command failed to complete successfully");
+    case ERT_CMD_STATE_SUBMITTED:
+      return std::cv_status::timeout;
+    default:
+      throw CommandError(state, "Command failed to complete successfully");
   }
 }
 }  // namespace
@@ -360,9 +370,9 @@ const std::vector<std::string>& calls() { return machine.calls; }
 const std::vector<std::string>& violations() { return machine.violations; }
 
 const std::vector<std::string>& fault_points() {
-  static const std::vector<std::string> names{"device",  "xclbin", "register_xclbin", "get_uuid", "hw_context", "kernel",  "group_id", "bo",
-                                              "map",     "sync",   "run",             "set_arg",  "start",      "wait2",   "runlist",  "add",
-                                              "execute", "runlist_wait"};
+  static const std::vector<std::string> names{
+      "device", "xclbin", "register_xclbin", "get_uuid", "hw_context", "kernel",  "group_id", "bo",      "map",
+      "sync",   "run",    "set_arg",         "start",    "wait2",      "runlist", "add",      "execute", "runlist_wait"};
   return names;
 }
 
@@ -379,7 +389,9 @@ std::string live_names() {
   return names;
 }
 
-void fail(const std::string& call, Fault fault, int error, const std::string& text, unsigned nth) { machine.faults.push_back({call, fault, error, text, nth}); }
+void fail(const std::string& call, Fault fault, int error, const std::string& text, unsigned nth) {
+  machine.faults.push_back({call, fault, error, text, nth});
+}
 void end_runs_in(ert_cmd_state state) { machine.end_state = state; }
 void finish_before_next_state() { machine.finish = true; }
 void set_executor(Executor executor) { machine.executor = std::move(executor); }

@@ -1,13 +1,13 @@
 // What tests see of the stub libxrt: the calls made, objects alive, faults to come, and who executes a run.
 #pragma once
 
+#include <xrt/stub_declarations.h>
+
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <xrt/stub_declarations.h>
 
 namespace stub_xrt {
 
@@ -35,7 +35,8 @@ void finish_before_next_state();
 
 // Executes a run of a context (numbered from 1): image, instruction stream, bo0 and on as the device sees them. Without
 // one, runs do nothing.
-using Executor = std::function<bool(uint32_t context, std::span<const char> image, std::span<const uint8_t> stream, std::span<const std::span<uint8_t>> buffers)>;
+using Executor =
+    std::function<bool(uint32_t context, std::span<const char> image, std::span<const uint8_t> stream, std::span<const std::span<uint8_t>> buffers)>;
 void set_executor(Executor executor);
 
 }  // namespace stub_xrt

@@ -3,13 +3,12 @@
 // Objects of libxrt are released in the reverse order of their making: runs, kernel, context, xclbin, device. The
 // firmware reads the configuration from the xclbin's memory when it switches contexts, so the xclbin outlives the
 // context.
+#include <xrt/experimental/xrt_kernel.h>
+#include <xrt/experimental/xrt_xclbin.h>
 #include <xrt/xrt_bo.h>
 #include <xrt/xrt_device.h>
 #include <xrt/xrt_hw_context.h>
 #include <xrt/xrt_kernel.h>
-
-#include <xrt/experimental/xrt_kernel.h>
-#include <xrt/experimental/xrt_xclbin.h>
 
 #include <cerrno>
 #include <cstring>
@@ -63,8 +62,8 @@ auto guarded(const char* call, F&& body) noexcept -> BackendResult<decltype(body
 }
 
 // Returns the failure of a guarded call from the enclosing function.
-#define XRT_TRY(call, ...)                                                        \
-  do {                                                                            \
+#define XRT_TRY(call, ...)                                                                                             \
+  do {                                                                                                                 \
     if (auto status = guarded(call, [&] { __VA_ARGS__; }); !status) return std::unexpected(std::move(status.error())); \
   } while (false)
 
@@ -92,8 +91,10 @@ class XrtBuffer : public BackendBuffer {
 
   std::span<uint8_t> host() override { return {host_, bytes_}; }
   BackendStatus sync(SyncDirection direction, size_t offset, size_t bytes) override {
-    if (direction == SyncDirection::to_device) XRT_TRY("xrt::bo::sync to the device", bo_.sync(XCL_BO_SYNC_BO_TO_DEVICE, bytes, offset));
-    else XRT_TRY("xrt::bo::sync from the device", bo_.sync(XCL_BO_SYNC_BO_FROM_DEVICE, bytes, offset));
+    if (direction == SyncDirection::to_device)
+      XRT_TRY("xrt::bo::sync to the device", bo_.sync(XCL_BO_SYNC_BO_TO_DEVICE, bytes, offset));
+    else
+      XRT_TRY("xrt::bo::sync from the device", bo_.sync(XCL_BO_SYNC_BO_FROM_DEVICE, bytes, offset));
     return {};
   }
   const xrt::bo& bo() const { return bo_; }
@@ -144,7 +145,8 @@ class XrtRun : public BackendRun {
     run.set_arg(kOpcodeArgument, kRunStream);
     run.set_arg(kInstructionArgument, static_cast<const XrtBuffer*>(c.instructions)->bo());
     run.set_arg(kWordsArgument, static_cast<uint32_t>(c.stream_bytes / 4));
-    for (size_t i = 0; i < c.arguments.size(); ++i) run.set_arg(kFirstBuffer + static_cast<int>(i), static_cast<const XrtBuffer*>(c.arguments[i])->bo());
+    for (size_t i = 0; i < c.arguments.size(); ++i)
+      run.set_arg(kFirstBuffer + static_cast<int>(i), static_cast<const XrtBuffer*>(c.arguments[i])->bo());
   }
 
   std::vector<xrt::run> runs_;
@@ -184,7 +186,8 @@ class XrtBackend : public NpuBackend {
   }
 
   BackendResult<std::unique_ptr<BackendBuffer>> allocate(size_t bytes, BufferUse use, unsigned argument) override {
-    auto buffer = std::make_unique<XrtBuffer>(bytes, use, use == BufferUse::instructions ? kInstructionArgument : kFirstBuffer + static_cast<int>(argument));
+    auto buffer =
+        std::make_unique<XrtBuffer>(bytes, use, use == BufferUse::instructions ? kInstructionArgument : kFirstBuffer + static_cast<int>(argument));
     if (auto placed = buffer->place(device_, kernel_); !placed) return std::unexpected(std::move(placed.error()));
     return buffer;
   }

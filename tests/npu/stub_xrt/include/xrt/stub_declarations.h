@@ -127,10 +127,8 @@ class run : public stub_handle<class run_impl> {
   run() = default;
   explicit run(const kernel& kernel);
   template <class T>
-    requires std::is_integral_v<std::remove_cvref_t<T>>
-  void set_arg(int index, T&& value) {
-    set_scalar(index, &value, sizeof value);
-  }
+  requires std::is_integral_v<std::remove_cvref_t<T>>
+  void set_arg(int index, T&& value) { set_scalar(index, &value, sizeof value); }
   void set_arg(int index, const bo& buffer);
   void start();
   std::cv_status wait2(const std::chrono::milliseconds& timeout) const;
