@@ -1,10 +1,18 @@
 # XRT, whose C++ interface reaches the NPU. Without it the program has the simulator only.
-set(ONEBIT_XRT_ROOT "" CACHE PATH "folder XRT is installed under (/opt/xilinx/xrt, or a root that holds usr/include/xrt)")
+set(ONEBIT_XRT_ROOT "" CACHE PATH
+  "folder XRT is installed under, or a root that holds usr/include/xrt; empty: XILINX_XRT of the environment, /opt/xilinx/xrt, the system")
 set(ONEBIT_XRT_LEAST 2.20)
 
 # Sets ONEBIT_XRT_FOUND, and makes the target onebit_xrt_library where XRT is new enough.
 function(onebit_find_xrt)
   set(ONEBIT_XRT_FOUND FALSE PARENT_SCOPE)
+  set(found ONEBIT_XRT_INCLUDE ONEBIT_XRT_LIBRARY ONEBIT_UUID_INCLUDE ONEBIT_UUID_LIBRARY)
+  if(NOT "${ONEBIT_XRT_SEARCHED}" STREQUAL "${ONEBIT_XRT_ROOT}")
+    foreach(variable ${found})
+      unset(${variable} CACHE)
+    endforeach()
+  endif()
+  set(ONEBIT_XRT_SEARCHED "${ONEBIT_XRT_ROOT}" CACHE INTERNAL "the root of the last search")
   set(places ${ONEBIT_XRT_ROOT})
   if(NOT ONEBIT_XRT_ROOT)
     set(places $ENV{XILINX_XRT} /opt/xilinx/xrt)
@@ -19,11 +27,11 @@ function(onebit_find_xrt)
   # Inline functions of the headers call libuuid.
   find_path(ONEBIT_UUID_INCLUDE uuid/uuid.h HINTS ${places} PATH_SUFFIXES usr/include)
   find_library(ONEBIT_UUID_LIBRARY NAMES uuid libuuid.so.1 HINTS ${places} PATH_SUFFIXES usr/lib usr/lib/${CMAKE_LIBRARY_ARCHITECTURE})
-  mark_as_advanced(ONEBIT_XRT_INCLUDE ONEBIT_XRT_LIBRARY ONEBIT_UUID_INCLUDE ONEBIT_UUID_LIBRARY)
+  mark_as_advanced(${found})
 
   set(missing)
-  foreach(part XRT_INCLUDE XRT_LIBRARY UUID_INCLUDE UUID_LIBRARY)
-    if(NOT ONEBIT_${part})
+  foreach(part ${found})
+    if(NOT ${part})
       list(APPEND missing ${part})
     endif()
   endforeach()

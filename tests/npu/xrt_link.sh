@@ -44,13 +44,14 @@ case $found in
 esac
 
 # A root without XRT, and one with an XRT before 2.20.
+rm -rf "$work/old" "$work/none"
 mkdir -p "$work/old/include/xrt/detail" "$work/old/lib"
 if cmake -S "$source" -B "$work/none" -G Ninja -DONEBIT_TOOLS=OFF "-DONEBIT_XRT_ROOT=$work/old/lib" "$@" > "$work/log" 2>&1; then fail "a root without XRT is accepted"; fi
-tr '\n' ' ' < "$work/log" | grep -q 'XRT not *found:' || fail "a root without XRT: $(tail -5 "$work/log")"
+tr -s '\n ' ' ' < "$work/log" | grep -q 'XRT not found:' || fail "a root without XRT: $(tail -5 "$work/log")"
 echo "ok      a root without XRT is refused"
 touch "$work/old/include/xrt/xrt_hw_context.h" "$work/old/lib/libxrt_coreutil.so"
 echo 'static const char xrt_build_version[] = "2.13.0";' > "$work/old/include/xrt/detail/version-slim.h"
 rm -rf "$work/none"
 if cmake -S "$source" -B "$work/none" -G Ninja -DONEBIT_TOOLS=OFF "-DONEBIT_XRT_ROOT=$work/old" "$@" > "$work/log" 2>&1; then fail "XRT 2.13 is accepted"; fi
-tr '\n' ' ' < "$work/log" | grep -q 'version *2.13.0' || fail "XRT 2.13: $(tail -5 "$work/log")"
+tr -s '\n ' ' ' < "$work/log" | grep -q 'version 2.13.0' || fail "XRT 2.13: $(tail -5 "$work/log")"
 echo "ok      XRT 2.13 is refused"
