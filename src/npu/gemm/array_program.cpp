@@ -7,54 +7,60 @@ namespace onebit::npu::gemm {
 using namespace design;
 
 // A wave: the first chunk of K takes a strip of C after the other and overwrites it, those in the middle add to it, the
-// last one gives each strip away as soon as it is complete. After its waves of a group a core lets pass the weights of
-// those in which it rests. Parameters are read behind the signal.
+// last one gives each strip away as soon as it is complete; a single chunk does both. A core whose column rests in the
+// last wave of a group lets its activations pass, one whose half rests in the last wave along M the weights. Parameters
+// are read behind the signal.
 ArrayProgram::Core ArrayProgram::add_core(Program& p, TileId core, uint32_t half, Fifo x, Fifo w, Fifo c) {
   const auto parameter = [&](const char* name) { return p.parameter(core, fmt::format("{}{}_{}", name, core.column, core.row)); };
-  const Core control{half,
-                     parameter("groups"),
-                     parameter("waves"),
-                     parameter("middle"),
-                     parameter("idle"),
-                     p.signal(core, fmt::format("go{}_{}", core.column, core.row))};
+  const Core control{core.column,          half,
+                     parameter("groups"),  parameter("waves_m"),
+                     parameter("waves_n"), parameter("singles"),
+                     parameter("middle"),  parameter("idle_x"),
+                     parameter("idle_w"),  p.signal(core, fmt::format("go{}_{}", core.column, core.row))};
   p.run(core, [&](Body& body) {
     const auto multiply = [&](unsigned held, uint32_t strip, bool accumulate) {
       body.call("gemm_i8_t2_i32", {x[0], w[0], c[held], kTileM, kChunkK, kStripN, strip * kStripN, accumulate ? 1 : 0});
     };
-    const auto chunk = [&](const std::function<void()>& strips) {
+    const auto chunk = [&](const std::function<void(uint32_t)>& strip) {
       body.acquire(x);
       body.acquire(w);
-      strips();
+      for (uint32_t s = 0; s < kStrips; ++s) strip(s);
       body.release(x);
       body.release(w);
     };
+    const auto pass = [&](Parameter chunks, Fifo fifo) {
+      body.loop(chunks, [&] {
+        body.acquire(fifo);
+        body.release(fifo);
+      });
+    };
     const auto wave = [&] {
-      chunk([&] {
-        for (uint32_t s = 0; s < kStrips; ++s) {
-          body.acquire(c);
-          multiply(s, s, false);
-        }
+      chunk([&](uint32_t s) {
+        body.acquire(c);
+        multiply(s, s, false);
       });
-      body.loop(control.middle, [&] {
-        chunk([&] {
-          for (uint32_t s = 0; s < kStrips; ++s) multiply(s, s, true);
-        });
+      body.loop(control.middle, [&] { chunk([&](uint32_t s) { multiply(s, s, true); }); });
+      chunk([&](uint32_t s) {
+        multiply(0, s, true);
+        body.release(c);
       });
-      chunk([&] {
-        for (uint32_t s = 0; s < kStrips; ++s) {
-          multiply(0, s, true);
-          body.release(c);
-        }
+    };
+    const auto single = [&] {
+      chunk([&](uint32_t s) {
+        body.acquire(c);
+        multiply(0, s, false);
+        body.release(c);
       });
     };
     body.forever([&] {
       body.wait(control.go);
       body.loop(control.groups, [&] {
-        body.loop(control.waves, wave);
-        body.loop(control.idle, [&] {
-          body.acquire(w);
-          body.release(w);
+        body.loop(control.waves_m, [&] {
+          body.loop(control.waves_n, wave);
+          body.loop(control.singles, single);
+          pass(control.idle_x, x);
         });
+        pass(control.idle_w, w);
       });
     });
   });
@@ -112,37 +118,38 @@ void ArrayProgram::stores(const Plan& plan, const Phase& p, Sequence& s) const {
     if (resident) add_replay(lowered_, replay, fills, 0, s);
     else add_replay(lowered_, replay, waves * w.chunks / kSlots, waves * w.chunks % kSlots, s);
   };
-  const uint32_t groups = p.count / p.group;
-  const uint32_t w_chunks = p.w_resident ? p.group * w.chunks : kSlots;
-  const uint32_t w_address = kMemTileBytes - w_chunks * kChunkBytesW;
-  for (const Store store : description_.w_store)
-    add({lowered_.stores[store.index], w_address, kChunkBytesW, spread(w_chunks), p.w_resident ? w.m : 1}, p.w_resident, groups, w.m * p.count);
+  const auto w_chunks = [&](const Phase& phase) { return phase.w_resident ? phase.group * w.chunks : kSlots; };
+  const auto w_address = [&](const Phase& phase) { return kMemTileBytes - w_chunks(phase) * kChunkBytesW; };
+  for (unsigned column = 0; column < kColumns; ++column) {
+    const Phase own = plan.of_column(p, column);
+    if (own.count == 0) continue;
+    const PlacedStore& placed = lowered_.stores[description_.w_store[column].index];
+    add({placed, w_address(own), kChunkBytesW, spread(w_chunks(own)), own.w_resident ? w.m : 1}, own.w_resident, own.groups(), w.m * own.count);
+  }
   for (unsigned row = 0; row < kRows; ++row) {
     const PlacedStore& placed = lowered_.stores[description_.x_store[row].index];
-    const uint32_t address = p.x_resident ? w_address - w.chunks * kChunkBytesX : placed.address;
+    const uint32_t address = p.x_resident ? w_address(p) - w.chunks * kChunkBytesX : placed.address;
     const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
     if (waves_m == 0) continue;
-    add({placed, address, kChunkBytesX, spread(p.x_resident ? w.chunks : kSlots), p.x_resident ? p.group : 1}, p.x_resident, groups * waves_m,
+    add({placed, address, kChunkBytesX, spread(p.x_resident ? w.chunks : kSlots), p.x_resident ? p.group : 1}, p.x_resident, p.groups() * waves_m,
         waves_m * p.count);
   }
 }
 
-// The parameters of a core are successive words.
-void ArrayProgram::set_all(const Core& core, std::span<const uint32_t> values, Sequence& s) const {
+void ArrayProgram::start_core(const Plan& plan, const Phase& p, const Core& core, Sequence& s) const {
+  const uint32_t chunks = plan.waves.chunks, waves_m = waves_of_half(plan.shape, core.half), waves_n = plan.of_column(p, core.column).group;
+  const bool single = chunks == 1;
   const PlacedParameter& first = lowered_.parameters[core.groups.index];
-  s.add({TxnBlockWrite{address_of(first.tile, first.address), {values.begin(), values.end()}}});
+  s.add({TxnBlockWrite{address_of(first.tile, first.address),
+                       {p.groups(), waves_m, single ? 0 : waves_n, single ? waves_n : 0, single ? 0 : chunks - 2, (p.group - waves_n) * chunks,
+                        (plan.waves.m - waves_m) * waves_n * chunks}}});
+  s.raise(core.go);
 }
 
 void ArrayProgram::phase(const Plan& plan, const Phase& p, Sequence& s) const {
   const Waves& w = plan.waves;
   stores(plan, p, s);
-  const uint32_t groups = p.count / p.group;
-  for (const Core& core : description_.cores) {
-    const uint32_t working = waves_of_half(plan.shape, core.half);
-    const std::array<uint32_t, 4> values{groups, working * p.group, w.chunks - 2, (w.m - working) * p.group * w.chunks};
-    set_all(core, values, s);
-    s.raise(core.go);
-  }
+  for (const Core& core : description_.cores) start_core(plan, p, core, s);
 
   // X: by core row, wave along M, chunk.
   const uint64_t x_wave = uint64_t{w.chunks} * kChunkBytesX, x_row = w.m * x_wave;
@@ -150,20 +157,24 @@ void ArrayProgram::phase(const Plan& plan, const Phase& p, Sequence& s) const {
     const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
     if (waves_m == 0) continue;
     if (p.x_resident || p.group == 1) {
-      s.move(description_.x[row], 0, {row * x_row, {{groups, 0}, {waves_m * x_wave, 1}}});
+      s.move(description_.x[row], 0, {row * x_row, {{p.groups(), 0}, {waves_m * x_wave, 1}}});
     } else {
       for (uint32_t m = 0; m < waves_m; ++m) s.move(description_.x[row], 0, {row * x_row + m * x_wave, {{p.count, 0}, {x_wave, 1}}});
     }
   }
   // W: by column of cores, wave along N, chunk.
   const uint64_t w_wave = uint64_t{w.chunks} * kChunkBytesW;
-  for (unsigned column = 0; column < kColumns; ++column)
-    s.move(description_.w[column], 1, {(uint64_t{column} * w.n + p.first) * w_wave, {{p.w_resident ? 1 : w.m, 0}, {p.count * w_wave, 1}}});
-  for (unsigned column = 0; column < kColumns; ++column)
+  for (unsigned column = 0; column < kColumns; ++column) {
+    const Phase own = plan.of_column(p, column);
+    if (own.count == 0) continue;
+    s.move(description_.w[column], 1, {(uint64_t{column} * w.n + p.first) * w_wave, {{p.w_resident ? 1 : w.m, 0}, {own.count * w_wave, 1}}});
     for (unsigned half = 0; half < kHalves; ++half) {
       const uint64_t waves_m = waves_of_half(plan.shape, half);
-      if (waves_m) s.move(description_.c[column][half], 2, linear(plan.c_offset(column, half) + waves_m * p.first * kHalfElements, waves_m * p.count * kHalfElements));
+      if (waves_m == 0) continue;
+      const uint64_t offset = plan.c_offset(column, half) + plan.c_wave(column, half, 0, p.first) * kHalfElements;
+      s.move(description_.c[column][half], 2, linear(offset, waves_m * own.count * kHalfElements));
     }
+  }
 }
 
 Result<Transaction> ArrayProgram::stream(const Plan& plan) const {

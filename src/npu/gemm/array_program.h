@@ -25,8 +25,8 @@ class ArrayProgram {
 
  private:
   struct Core {
-    uint32_t half;
-    design::Parameter groups, waves, middle, idle;
+    uint32_t column, half;
+    design::Parameter groups, waves_m, waves_n, singles, middle, idle_x, idle_w;  // successive words
     design::Signal go;
   };
   struct Description {
@@ -42,7 +42,7 @@ class ArrayProgram {
   static Description describe();
   static Core add_core(design::Program& p, TileId core, uint32_t half, design::Fifo x, design::Fifo w, design::Fifo c);
   void phase(const Plan& plan, const Phase& p, design::Sequence& s) const;
-  void set_all(const Core& core, std::span<const uint32_t> values, design::Sequence& s) const;
+  void start_core(const Plan& plan, const Phase& p, const Core& core, design::Sequence& s) const;
   void stores(const Plan& plan, const Phase& p, design::Sequence& s) const;
 
   Description description_;

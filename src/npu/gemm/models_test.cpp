@@ -23,7 +23,7 @@ TEST(TernaryGemmModels, EveryTileKeepsItsBudgets) {
     EXPECT_LE(u.bds, tile.dma.bds) << name(u.tile);
     EXPECT_LE(u.locks, tile.locks.count) << name(u.tile);
     if (tile.kind == TileKind::core) {
-      EXPECT_LE(u.program_bytes, 1024u) << name(u.tile);  // the record; code has the rest
+      EXPECT_LE(u.program_bytes, 2048u) << name(u.tile);  // the record; code has the rest
     }
   }
 }
@@ -44,7 +44,7 @@ TEST(TernaryGemmModels, EveryShapeFits) {
         uint32_t covered = 0;
         for (const Phase& p : plan->phases) {
           EXPECT_EQ(p.first, covered);
-          EXPECT_EQ(p.count % p.group, 0u);
+          EXPECT_EQ(p.groups() * p.group, p.count);
           covered += p.count;
           const uint64_t w = p.w_resident ? uint64_t{p.group} * plan->waves.chunks * kChunkBytesW : kSlots * kChunkBytesW;
           const uint64_t x = p.x_resident ? uint64_t{plan->waves.chunks} * kChunkBytesX : 0;

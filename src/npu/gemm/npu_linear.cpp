@@ -105,7 +105,9 @@ Status NpuLinear::finish(std::span<const Sums> sums) {
     uint32_t first = 0;
     for (size_t m = 0; m < sums.size(); first += set.rows[m++])
       if (sums[m].out) outputs.push_back({first, set.rows[m], sums[m].out + slice.first * sums[m].stride, sums[m].stride});
-    share(plan.shape.m, [&](uint32_t row) { unpack_results(plan, slice.c->bytes(), slice.row_sums, outputs, row, row + 1); });
+    share(div_up(plan.shape.m, kTileM), [&](uint32_t tile) {
+      unpack_results(plan, slice.c->bytes(), slice.row_sums, outputs, tile * kTileM, std::min((tile + 1) * kTileM, plan.shape.m));
+    });
     counts_.dispatches += 1;
     counts_.macs += uint64_t{plan.shape.m} * plan.shape.n * plan.shape.k;
   }

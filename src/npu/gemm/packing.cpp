@@ -66,16 +66,19 @@ void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::spa
 void unpack_results(const Plan& plan, std::span<const uint8_t> packed, std::span<const int32_t> sums, std::span<const Output> outputs, uint32_t begin,
                     uint32_t end) {
   const Waves& w = plan.waves;
-  std::array<std::vector<uint64_t>, kHalves> order;  // of waves in a half
-  for (uint32_t half = 0; half < kHalves; ++half) {
-    order[half].resize(size_t{w.m} * w.n);
-    uint64_t done = 0;
-    for_each_wave(plan, half, [&](uint32_t m, uint32_t n) { order[half][size_t{m} * w.n + n] = done++; });
-  }
+  // Where waves start, by half, column, wave along M, wave along N.
+  std::vector<uint64_t> starts(size_t{kHalves} * kColumns * w.m * w.n);
+  const auto start_of = [&](uint32_t half, uint32_t column, uint32_t m, uint32_t n) -> uint64_t& {
+    return starts[((size_t{half} * kColumns + column) * w.m + m) * w.n + n];
+  };
+  for (uint32_t half = 0; half < kHalves; ++half)
+    for (uint32_t column = 0; column < kColumns; ++column)
+      for (uint32_t m = 0; m < w.m; ++m)
+        for (uint32_t n = 0; n < w.n; ++n) start_of(half, column, m, n) = plan.c_offset(column, half) + plan.c_wave(column, half, m, n) * kHalfElements;
   // The eight columns from n - n % 8 on of row m.
   const auto block_row = [&](uint32_t m, uint32_t n) {
     const uint32_t half = m % kWaveM / kHalfM, row = m % kHalfM, in_tile = n % kTileN;
-    const uint64_t element = plan.c_offset(n % kWaveN / kTileN, half) + order[half][size_t{m / kWaveM} * w.n + n / kWaveN] * kHalfElements +
+    const uint64_t element = start_of(half, n % kWaveN / kTileN, m / kWaveM, n / kWaveN) +
                              (uint64_t{in_tile / kStripN} * kHalfRows + row / kTileM) * kStripElements +
                              (uint64_t{row % kTileM / kBlock} * (kStripN / kBlock) + in_tile % kStripN / kBlock) * kBlockBytes + row % kBlock * kBlock;
     return packed.data() + element * sizeof(int32_t);

@@ -13,12 +13,16 @@ uint64_t x_wave_bytes(Waves w) { return uint64_t{w.chunks} * kChunkBytesX; }  //
 uint64_t w_wave_bytes(Waves w) { return uint64_t{w.chunks} * kChunkBytesW; }
 
 // Reads of a phase in bytes.
-uint64_t x_reads(Shape s, Waves w, const Phase& p) {
-  uint64_t waves = 0;  // of a core row
-  for (uint32_t half = 0; half < kHalves; ++half) waves += uint64_t{kHalfRows} * waves_of_half(s, half);
-  return x_wave_bytes(w) * waves * (p.x_resident ? p.count / p.group : p.count);
+uint64_t x_reads(const Plan& plan, const Phase& p) {
+  uint64_t waves = 0;  // of all core rows
+  for (uint32_t half = 0; half < kHalves; ++half) waves += uint64_t{kHalfRows} * waves_of_half(plan.shape, half);
+  return x_wave_bytes(plan.waves) * waves * (p.x_resident ? p.groups() : p.count);
 }
-uint64_t w_reads(Waves w, const Phase& p) { return kColumns * w_wave_bytes(w) * p.count * (p.w_resident ? 1 : w.m); }
+uint64_t w_reads(const Plan& plan, const Phase& p) {
+  uint64_t waves = 0;  // of all columns
+  for (uint32_t column = 0; column < kColumns; ++column) waves += plan.of_column(p, column).count;
+  return waves * w_wave_bytes(plan.waves) * (p.w_resident ? 1 : plan.waves.m);
+}
 
 // W resident in groups as large and as equal as they can be; what is left over is a phase of its own.
 std::vector<Phase> resident_groups(Waves w, uint64_t most, bool x_resident) {
@@ -51,11 +55,45 @@ uint64_t passes(Waves w, const Phase& p) {
 
 uint64_t Plan::x_bytes() const { return kRows * x_wave_bytes(waves) * waves.m; }
 uint64_t Plan::w_bytes() const { return kColumns * w_wave_bytes(waves) * waves.n; }
-uint64_t Plan::c_bytes() const { return uint64_t{waves_of_half(shape, 0) + waves_of_half(shape, 1)} * kHalfM * waves.n * kWaveN * 4; }
+uint64_t Plan::c_bytes() const {
+  uint64_t waves_n = 0;
+  for (uint32_t column = 0; column < kColumns; ++column) waves_n += column_waves(column);
+  return waves_n * (waves_of_half(shape, 0) + waves_of_half(shape, 1)) * kHalfElements * sizeof(int32_t);
+}
+
+Phase Plan::of_column(const Phase& phase, uint32_t column) const {
+  Phase p = phase;
+  const uint32_t last = (waves.n - 1) * kWaveN + column * kTileN;  // the column's first in the last wave
+  if (p.group == p.count && p.first + p.count == waves.n && last >= shape.n) p.count = p.group = p.count - 1;
+  return p;
+}
+
+uint64_t Plan::column_waves(uint32_t column) const {
+  uint64_t n = 0;
+  for (const Phase& p : phases) n += of_column(p, column).count;
+  return n;
+}
 
 uint64_t Plan::c_offset(uint32_t column, uint32_t half) const {
   const uint64_t lower = waves_of_half(shape, 0), upper = waves_of_half(shape, 1);
-  return (column * (lower + upper) + half * lower) * waves.n * kHalfElements;
+  uint64_t before = 0;
+  for (uint32_t c = 0; c < column; ++c) before += (lower + upper) * column_waves(c);
+  return (before + half * lower * column_waves(column)) * kHalfElements;
+}
+
+uint64_t Plan::c_wave(uint32_t column, uint32_t half, uint32_t m, uint32_t n) const {
+  const uint64_t waves_m = waves_of_half(shape, half);
+  uint64_t before = 0;
+  for (const Phase& phase : phases) {
+    const Phase p = of_column(phase, column);
+    if (n >= p.first + p.count) {
+      before += waves_m * p.count;
+      continue;
+    }
+    const uint64_t in_phase = n - p.first;
+    return before + in_phase / p.group * waves_m * p.group + m * p.group + in_phase % p.group;
+  }
+  return before;
 }
 
 Result<Plan> make_plan(Shape shape) {
@@ -66,8 +104,8 @@ Result<Plan> make_plan(Shape shape) {
     uint64_t x = 0, weights = 0;
     bool fits = true;
     for (const Phase& p : phases) {
-      x += x_reads(shape, w, p);
-      weights += w_reads(w, p);
+      x += x_reads(plan, p);
+      weights += w_reads(plan, p);
       fits &= passes(w, p) <= kMostPasses;
     }
     if (!fits || (!plan.phases.empty() && x + weights >= plan.x_read + plan.w_read)) continue;

@@ -4,6 +4,9 @@
 //   for each group of `group` waves along N:  for each wave along M:  for each wave of the group
 // A resident operand is fetched from DDR once for all uses in its place of that order: X of one wave along M for the
 // waves of a group, W of a group for all waves along M. A streamed one is fetched for every wave.
+//
+// The last wave along N may need some columns of cores only. In a phase of one group the others let its activations
+// pass; in a phase of several they multiply padding.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +21,8 @@ struct Phase {
   uint32_t first = 0, count = 0, group = 1;
   bool x_resident = false, w_resident = false;
   bool operator==(const Phase&) const = default;
+
+  uint32_t groups() const { return count / group; }
 };
 
 struct Plan {
@@ -31,8 +36,15 @@ struct Plan {
   uint64_t x_bytes() const;
   uint64_t w_bytes() const;
   uint64_t c_bytes() const;
-  // Where a half of a column starts in C, in elements; its waves follow in order of execution.
+
+  // The phase as a column of cores takes part in it; its count may be 0.
+  Phase of_column(const Phase& phase, uint32_t column) const;
+  // Where a half of a column starts in C, in elements, and the place of a wave among its waves there.
   uint64_t c_offset(uint32_t column, uint32_t half) const;
+  uint64_t c_wave(uint32_t column, uint32_t half, uint32_t m, uint32_t n) const;
+
+ private:
+  uint64_t column_waves(uint32_t column) const;  // along N
 };
 
 // The plan that reads least.
@@ -43,14 +55,5 @@ uint32_t most_tokens(uint32_t n, uint32_t k);
 
 // Bytes that no plan avoids: packed weights, activations and results once, of the shape itself without padding.
 uint64_t least_bytes(Shape shape);
-
-// Calls visit(wave along M, wave along N) in the order in which a half executes them.
-template <class Visit>
-void for_each_wave(const Plan& plan, uint32_t half, Visit visit) {
-  for (const Phase& p : plan.phases)
-    for (uint32_t g = 0; g < p.count; g += p.group)
-      for (uint32_t m = 0; m < waves_of_half(plan.shape, half); ++m)
-        for (uint32_t n = 0; n < p.group; ++n) visit(m, p.first + g + n);
-}
 
 }  // namespace onebit::npu::gemm

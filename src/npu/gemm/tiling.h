@@ -43,16 +43,13 @@ inline constexpr uint32_t kMaxNK = 1u << 17;
 
 constexpr uint32_t div_up(uint32_t size, uint32_t unit) { return (size + unit - 1) / unit; }
 
-// Waves along M and N, chunks of K. A core's program has a first and a last chunk, so there are at least two.
+// Waves along M and N, chunks of K.
 struct Waves {
   uint32_t m, n, chunks;
 };
 // Waves along M in which a half works.
 constexpr uint32_t waves_of_half(Shape s, uint32_t half) { return s.m > half * kHalfM ? div_up(s.m - half * kHalfM, kWaveM) : 0; }
-constexpr Waves waves_of(Shape s) {
-  const uint32_t chunks = div_up(s.k, kChunkK);
-  return {div_up(s.m, kWaveM), div_up(s.n, kWaveN), chunks < 2 ? 2 : chunks};
-}
+constexpr Waves waves_of(Shape s) { return {div_up(s.m, kWaveM), div_up(s.n, kWaveN), div_up(s.k, kChunkK)}; }
 
 inline Status check_shape(Shape s) {
   for (const auto& [name, size, most] : {std::tuple{"M", s.m, kMaxM}, {"N", s.n, kMaxNK}, {"K", s.k, kMaxNK}})
