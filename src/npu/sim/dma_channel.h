@@ -47,7 +47,6 @@ class DmaChannel : public Actor {
   bool releases(const Tile& tile, unsigned lock) const;
   // The descriptors that its tasks run: of all tasks it was ever given, or of those not finished.
   void for_each_bd(const std::function<void(const BufferDescriptor&)>& visit, bool only_waiting) const;
-  Fifo* source_fifo() const { return fifo_; }
   bool feeds(const Fifo* fifo) const;
 
 
