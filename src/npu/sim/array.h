@@ -152,7 +152,7 @@ class Array {
   Status poll(uint64_t address, uint32_t mask, uint32_t expected);
   Status wait_token(const TxnSync& sync);
   Status patch(const TxnDdrPatch& patch);
-  void begin_run();
+  Status begin_run();
   void end_run();
 
   std::string explain_sync(const TokenKey& key);

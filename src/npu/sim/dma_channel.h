@@ -31,6 +31,8 @@ class DmaChannel : public Actor {
   // A word written to the task queue, at `time`.
   Status push(uint32_t word, double time);
   bool queue_full() const { return queue_.size() >= kTaskQueueDepth; }
+  // The buffers of the host are others from here on: a transfer in the middle goes on in those.
+  Status rebind() { return host_ && state_ != State::idle && state_ != State::load ? check_memory(bd_) : Status{}; }
   // Drops everything: the reset bit of CTRL was set.
   void reset();
   void rewire() { link_known_ = false; }

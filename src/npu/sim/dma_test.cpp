@@ -255,13 +255,17 @@ TEST(SimDma, ReportsWhatNobodyWaitedFor) {
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->still_active, std::vector<std::string>{"(0,0) S2MM 0 (BD 1, 4 of 8 words)"});
   EXPECT_EQ(report->unwaited, std::vector<std::string>{"(0,0) S2MM 0: no wait covers the last 1 of 1 tasks"});
-  // The rest arrives in the next run.
+  // The rest arrives in the next run, wherever its buffers lie.
+  const std::vector<uint32_t> first_half(b.data[1].begin(), b.data[1].begin() + 4);
+  b = Buffers({8, 8});
   StreamBuilder rest;
   rest.linear(0, Direction::mm2s, 0, 0, 0, 4, false);
   const auto second = sim->run(rest.bytes(), b.spans());
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_TRUE(second->still_active.empty());
   EXPECT_EQ(b.data[1][7], 1003u);
+  EXPECT_EQ(first_half[3], 1003u);
+  EXPECT_EQ(b.data[1][3], 0xCDCDCDCDu);
 }
 
 // Traffic inside the array that never ends does not keep a run from ending.

@@ -193,7 +193,7 @@ Result<RunReport> Array::run(const Transaction& stream, std::span<const std::spa
   buffers_ = buffers;
   scheduler.refill();
   const double start = now_;
-  begin_run();
+  ONEBIT_TRY(begin_run());
   const TimingModel& timing = options.timing;
   if (options.timed) now_ += timing.cycles(timing.dispatch_single_s + (fresh_ ? timing.fresh_context_s : 0));
   fresh_ = false;
@@ -217,15 +217,16 @@ Result<RunReport> Array::run(const Transaction& stream, std::span<const std::spa
   return std::move(report);
 }
 
-void Array::begin_run() {
+Status Array::begin_run() {
   for (const auto& tile : tiles_) {
-    // Buffers may have grown or moved: what a shim channel was in the middle of goes on in the new ones.
     for (const auto& channels : tile->channels)
       for (const auto& c : channels) {
         c->words = c->tasks = 0;
         c->pushed_before_run = c->tasks_pushed();
+        if (auto bound = c->rebind(); !bound) return with_context(std::move(bound).error(), c->name());
       }
   }
+  return {};
 }
 
 void Array::end_run() {
