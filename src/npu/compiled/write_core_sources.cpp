@@ -1,9 +1,11 @@
-// Writes what the device compiler needs for every core program of every example: ID.cpp, ID.ld, and their names in
+// Writes what the device compiler needs for every core program of the ternary GEMM and of every example: ID.cpp, ID.ld, and their names in
 // cores.txt, one a line.
 #include <cstdio>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "npu/gemm/array_program.h"
 #include "npu/kernels/start/core_main.h"
 #include "npu/programs/programs.h"
 
@@ -18,11 +20,20 @@ Status write_text(const std::string& path, const std::string& text) {
   return {};
 }
 
+Result<std::vector<design::Program>> all_programs() {
+  std::vector<design::Program> programs{gemm::ArrayProgram::program()};
+  for (const ExampleProgram& example : example_programs()) {
+    ONEBIT_ASSIGN(design::Program program, example.build());
+    programs.push_back(std::move(program));
+  }
+  return programs;
+}
+
 Status write_all(const std::string& directory) {
   std::set<std::string> ids;
   std::string names;
-  for (const ExampleProgram& example : example_programs()) {
-    ONEBIT_ASSIGN(const design::Program program, example.build());
+  ONEBIT_ASSIGN(const std::vector<design::Program> programs, all_programs());
+  for (const design::Program& program : programs) {
     ONEBIT_ASSIGN(const design::Lowered lowered, design::lower(program));
     for (const design::PlacedCore& core : lowered.cores) {
       ONEBIT_ASSIGN(const std::string id, core_program_id(core.program));

@@ -104,7 +104,7 @@ ArrayProgram::Description ArrayProgram::describe() {
   return d;
 }
 
-Result<ArrayProgram> ArrayProgram::make() {
+Result<ArrayProgram> ArrayProgram::make(const std::function<Result<Lowered>(const Program&)>& lower) {
   Description d = describe();
   ONEBIT_ASSIGN(Lowered lowered, lower(d.program));
   return ArrayProgram(std::move(d), std::move(lowered));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <span>
 
 #include "npu/design/lower.h"
@@ -17,7 +18,9 @@ namespace onebit::npu::gemm {
 
 class ArrayProgram {
  public:
-  static Result<ArrayProgram> make();
+  // `lower`: design::lower, or a way to it that puts machine code into the cores.
+  static Result<ArrayProgram> make(const std::function<Result<design::Lowered>(const design::Program&)>& lower = design::lower);
+  static design::Program program() { return describe().program; }
 
   const design::Lowered& lowered() const { return lowered_; }
   // Buffer arguments: X, W, C as packing.h lays them out.
