@@ -112,5 +112,41 @@ TEST(Lower, LargeOperandsStillFit) {
   EXPECT_EQ(ranges.back().second, 65536u);
 }
 
+// A store gets memory, channels, descriptors and locks, and the configuration starts nothing of it.
+TEST(Lower, StoresAreHandedOutButNotStarted) {
+  const auto build = [](uint32_t bytes) {
+    Program p("p");
+    const TileId core = p.core(0, 2);
+    const Fifo in = p.fifo("in", p.shim(0), {p.mem(0)}, type<int8_t>(256)), out = p.fifo("out", p.mem(0), {core}, type<int8_t>(256));
+    p.store(in, out, bytes, 4);
+    p.run(core, [&](Body& body) {
+      body.forever([&] {
+        body.acquire(out);
+        body.release(out);
+      });
+    });
+    return p;
+  };
+  const auto lowered = lower(build(4096));
+  ASSERT_TRUE(lowered.has_value()) << lowered.error().message;
+  ASSERT_EQ(lowered->stores.size(), 1u);
+  const PlacedStore& store = lowered->stores[0];
+  EXPECT_EQ(store.bytes, 4096u);
+  EXPECT_EQ(store.tile, (TileId{0, 1}));
+  std::vector<uint8_t> bds = store.in_bds, locks = store.empty;
+  bds.insert(bds.end(), store.out_bds.begin(), store.out_bds.end());
+  locks.insert(locks.end(), store.full.begin(), store.full.end());
+  for (std::vector<uint8_t>* ids : {&bds, &locks}) {
+    EXPECT_EQ(ids->size(), 8u);
+    std::sort(ids->begin(), ids->end());
+    EXPECT_EQ(std::adjacent_find(ids->begin(), ids->end()), ids->end());
+  }
+  for (const PlacedChannel& c : lowered->channels) EXPECT_NE(c.tile, store.tile);
+
+  const auto odd = lower(build(4096 + 64));
+  ASSERT_FALSE(odd.has_value());
+  EXPECT_EQ(odd.error().message, "store of fifo 'in': 4160 bytes, expected a multiple of 256");
+}
+
 }  // namespace
 }  // namespace onebit::npu::design
