@@ -25,6 +25,7 @@ constexpr SubVerb kSubVerbs[] = {
     {"show", "draw a program placed and routed on the array", npu_show},
     {"run", "execute a configuration and an instruction stream in the array simulator", npu_run},
     {"estimate", "time of a GEMM program on the array, from the performance model", npu_estimate},
+    {"evaluate", "whether an NPU path is worth having: a report with a verdict", npu_evaluate},
 };
 
 void print_usage(std::FILE* out) {

@@ -19,6 +19,7 @@ Status npu_roundtrip(NpuArguments args);
 Status npu_lint(NpuArguments args);
 Status npu_run(NpuArguments args);
 Status npu_estimate(NpuArguments args);
+Status npu_evaluate(NpuArguments args);
 Status npu_list(NpuArguments args);
 Status npu_build(NpuArguments args);
 Status npu_show(NpuArguments args);
