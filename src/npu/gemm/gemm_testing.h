@@ -64,11 +64,11 @@ inline Result<RunReport> multiply(Simulator& sim, const Data& d, std::vector<int
   ONEBIT_ASSIGN(const Plan plan, make_plan(d.shape));
   ONEBIT_ASSIGN(const Transaction t, program().stream(plan));
   ONEBIT_ASSIGN(const std::vector<uint8_t> stream, write_transaction(t));
-  std::vector<uint8_t> x(plan.x_bytes()), w(plan.w_bytes()), c(plan.c_bytes(), 0xEE);
+  std::vector<uint8_t> x(plan.x_bytes(), 0xEE), w(plan.w_bytes(), 0xEE), c(plan.c_bytes(), 0xEE);
   std::vector<int32_t> sums(d.shape.m);
   pack_weights(d.shape.n, d.shape.k, [&](uint32_t row, uint8_t* codes) { std::copy_n(&d.codes[size_t{row} * d.shape.k], d.shape.k, codes); }, 0,
                weight_groups(d.shape.n), w);
-  pack_activations(plan, d.x.data(), d.shape.k, x, sums);
+  pack_activations(plan, d.x.data(), d.shape.k, x, sums, 0, packed_rows(plan));
   std::array<std::span<uint8_t>, 3> buffers{x, w, c};
   ONEBIT_ASSIGN(RunReport report, sim.run(stream, buffers));
   out.assign(size_t{d.shape.m} * d.shape.n, 0x5A5A5A5A);

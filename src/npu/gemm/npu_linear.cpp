@@ -70,7 +70,10 @@ Status NpuLinear::prepare(Slice& slice, const Set& set, const int8_t* x, uint32_
   ONEBIT_TRY(grow(slice.x, plan.x_bytes(), 0));
   ONEBIT_TRY(grow(slice.c, plan.c_bytes(), 2));
   slice.row_sums.resize(shape.m);
-  pack_activations(plan, x + slice.first * stride, stride, slice.x->bytes().first(plan.x_bytes()), slice.row_sums);
+  const std::span<uint8_t> packed = slice.x->bytes().first(plan.x_bytes());
+  share(packed_rows(plan) / kTileM, [&](uint32_t tile) {
+    pack_activations(plan, x + slice.first * stride, stride, packed, slice.row_sums, tile * kTileM, (tile + 1) * kTileM);
+  });
   return device_->upload(slice.x, 0, plan.x_bytes());
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 namespace onebit::npu::gemm {
@@ -47,19 +48,26 @@ void pack_weights(uint32_t n, uint32_t k, const RowCodes& codes, uint32_t begin,
   }
 }
 
-void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums) {
+// Eight bytes of a row at each step of k, in order. Rows from M on hold zeros, where a wave has them.
+void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums, uint32_t begin, uint32_t end) {
   const Waves& w = plan.waves;
   const uint32_t k = plan.shape.k, steps = kChunkK / kBlock;
-  std::fill(packed.begin(), packed.end(), uint8_t{0});
-  for (uint32_t m = 0; m < plan.shape.m; ++m) {
-    const int8_t* row = x + m * stride;
-    int32_t sum = 0;
-    for (uint32_t l = 0; l < k; ++l) sum += row[l];
-    sums[m] = sum;
+  for (uint32_t m = begin; m < end; ++m) {
+    const bool padding = m >= plan.shape.m;
+    const int8_t* row = padding ? nullptr : x + m * stride;
+    if (!padding) sums[m] = std::accumulate(row, row + k, int32_t{0});
     uint8_t* tile = packed.data() + (m % kWaveM / kTileM * uint64_t{w.m} + m / kWaveM) * w.chunks * kChunkBytesX;
     tile += size_t{m % kTileM / kBlock} * steps * kBlockBytes + m % kBlock * kBlock;
-    for (uint32_t l = 0; l < k; l += kBlock)
-      std::memcpy(tile + size_t{l / kChunkK} * kChunkBytesX + size_t{l % kChunkK / kBlock} * kBlockBytes, row + l, std::min(kBlock, k - l));
+    for (uint32_t l = 0; l < w.chunks * kChunkK; l += kBlock) {
+      uint8_t* out = tile + size_t{l / kChunkK} * kChunkBytesX + size_t{l % kChunkK / kBlock} * kBlockBytes;
+      const uint32_t count = padding || l >= k ? 0 : std::min(kBlock, k - l);
+      if (count == kBlock) {
+        std::memcpy(out, row + l, kBlock);
+      } else {
+        std::memset(out, 0, kBlock);
+        if (count) std::memcpy(out, row + l, count);
+      }
+    }
   }
 }
 

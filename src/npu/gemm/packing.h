@@ -27,8 +27,10 @@ uint64_t packed_weight_bytes(uint32_t n, uint32_t k);
 uint32_t weight_groups(uint32_t n);
 void pack_weights(uint32_t n, uint32_t k, const RowCodes& codes, uint32_t begin, uint32_t end, std::span<uint8_t> packed);
 
-// x: [m][stride]; of each row k elements are read. sums: [m], the sum of each row.
-void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums);
+// Rows [begin, end) of packed_rows(plan), independent of each other. x: [m][stride]; of each row k elements are read, of rows
+// from M on none. sums: [m], the sum of each row.
+inline uint32_t packed_rows(const Plan& plan) { return plan.waves.m * kWaveM; }
+void pack_activations(const Plan& plan, const int8_t* x, size_t stride, std::span<uint8_t> packed, std::span<int32_t> sums, uint32_t begin, uint32_t end);
 
 // Columns [first, first + count) of C, as [m][stride] from column `first` on.
 struct Output {
