@@ -7,6 +7,7 @@
 #include "npu/evaluate/estimates.h"
 #include "npu/evaluate/plan.h"
 #include "npu/kernels/registry.h"
+#include "stub_xrt.h"
 
 namespace onebit::npu::evaluate {
 namespace {
@@ -189,6 +190,34 @@ TEST(Evaluate, AWrongKernelFails) {
   EXPECT_TRUE(report->checks.first_wrong.starts_with("ternary 128 x 1280 x 512, token ")) << report->checks.first_wrong;
   EXPECT_EQ(report->verdict.outcome, Outcome::fail);
   EXPECT_NE(markdown(*report, "").find("## Verdict: FAIL"), std::string::npos);
+}
+
+// A real device as far as this program sees: it is timed by the clock of the host, programs without core code are named, and
+// results that never came are wrong ones.
+TEST(Evaluate, OverXrtFiguresAreMeasuredAndMissingResultsFail) {
+  stub_xrt::reset();
+  Options options;
+  options.quick = true;
+  options.powercap = "no/such/folder";
+  options.device.kind = DeviceKind::xrt;
+  options.device.xrt_module = ONEBIT_XRT_STUB_MODULE;
+  const ModelShape model{.name = "small", .layers = 1, .linears = {{"down", 64, 256}}};
+  ThreadPool pool(1);
+  const auto report = evaluate(options, model, pool);
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_EQ(report->device, "stub NPU");
+  for (const char* id : {"dispatch.us", "dispatch.first.us", "dispatch.queued.us"}) {
+    ASSERT_NE(report->find(id), nullptr) << id;
+    EXPECT_EQ(report->find(id)->label, Label::measured) << id;
+  }
+  EXPECT_EQ(report->find("gemm_8x4.tops"), nullptr);
+  EXPECT_EQ(report->find("ternary.tops.m512")->label, Label::estimated);
+  const std::string text = markdown(*report, "");
+  EXPECT_NE(text.find("gemm_8x4 256x512x256: not run: "), std::string::npos) << text;
+  EXPECT_EQ(text.find("| simulated |"), std::string::npos) << text;
+  EXPECT_GT(report->checks.wrong, 0u);
+  EXPECT_EQ(report->verdict.outcome, Outcome::fail);
+  EXPECT_EQ(stub_xrt::live_names(), "");
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct ModelShape {
 };
 
 inline constexpr uint32_t kGemmTokens[] = {128, 512, 1024};
+inline constexpr uint32_t kTernaryTokens[] = {128, 512, 1024, 2048};  // with those of the prefills
 inline constexpr uint32_t kPrefillTokens[] = {128, 512, 2048};
 
 // Seconds of one prompt of so many tokens through the whole model; 0 where that is longer than its context.

@@ -8,17 +8,17 @@
 namespace onebit::npu::evaluate {
 namespace {
 
-// Multiply-adds that the timed simulation does in seconds, and that the scalar oracle is asked for.
-constexpr uint64_t kSimulatedQuick = 100'000'000, kSimulatedFull = 5'000'000'000;
+// Multiply-adds of a block that are simulated, about 1.5e9 a second; and of a product that the scalar oracle does.
+constexpr double kSimulatedQuick = 1e10, kSimulatedFull = 8e10;
 constexpr uint64_t kChecked = 400'000'000;
 constexpr int32_t kNothing = 0x5A5A5A5A;
 
 }  // namespace
 
-bool worth_running(const Context& c, uint32_t tokens, const Layer& layer) {
+bool worth_running(const Context& c, uint32_t tokens) {
   // Padding to whole tiles costs the simulator as much as data.
-  const uint64_t rows = std::max<uint64_t>(tokens, gemm::kHalfM);
-  return !c.simulated() || rows * layer.n * layer.k <= (c.options.quick ? kSimulatedQuick : kSimulatedFull);
+  const double macs = c.model.macs_per_token() / c.model.layers * std::max(tokens, gemm::kHalfM);
+  return !c.simulated() || macs <= (c.options.quick ? kSimulatedQuick : kSimulatedFull);
 }
 
 Result<std::unique_ptr<TernaryBench>> TernaryBench::open(const Context& c) {

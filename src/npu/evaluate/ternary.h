@@ -10,8 +10,9 @@
 
 namespace onebit::npu::evaluate {
 
-// Everything on an NPU; in the simulator what takes seconds.
-bool worth_running(const Context& c, uint32_t tokens, const Layer& layer);
+// Whether the products of all layers with so many tokens run on the device: always on an NPU; in the simulator where that
+// takes seconds, in a full plan minutes.
+bool worth_running(const Context& c, uint32_t tokens);
 
 class TernaryBench {
  public:
