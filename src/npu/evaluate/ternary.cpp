@@ -10,6 +10,7 @@ namespace {
 
 // Multiply-adds of a block that are simulated, about 1.5e9 a second; and of a product that the scalar oracle does.
 constexpr double kSimulatedQuick = 1e10, kSimulatedFull = 8e10;
+constexpr uint32_t kQuickTokens = 512;
 constexpr uint64_t kChecked = 400'000'000;
 constexpr int32_t kNothing = 0x5A5A5A5A;
 
@@ -18,7 +19,8 @@ constexpr int32_t kNothing = 0x5A5A5A5A;
 bool worth_running(const Context& c, uint32_t tokens) {
   // Padding to whole tiles costs the simulator as much as data.
   const double macs = c.model.macs_per_token() / c.model.layers * std::max(tokens, gemm::kHalfM);
-  return !c.simulated() || macs <= (c.options.quick ? kSimulatedQuick : kSimulatedFull);
+  if (!c.simulated()) return true;
+  return c.options.quick ? tokens <= kQuickTokens && macs <= kSimulatedQuick : macs <= kSimulatedFull;
 }
 
 Result<std::unique_ptr<TernaryBench>> TernaryBench::open(const Context& c) {
