@@ -151,8 +151,9 @@ class DeviceShare {
   // Waits; false when the rows are the CPU's after all.
   bool finish() {
     auto finished = compute_.device->finish();
-    if (!finished) failed(std::move(finished).error());
-    return finished.has_value();
+    const bool done = finished.has_value();
+    if (!done) failed(std::move(finished).error());
+    return done;
   }
   // After finish(): sums of token `t` in matrix i, and how many.
   const int32_t* sums(size_t i, uint32_t t) const { return products_[i].sums + t * products_[i].ld; }

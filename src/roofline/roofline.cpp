@@ -62,7 +62,8 @@ Modelled own_design(const TokenCost& cost, uint32_t m) {
     const uint32_t most = std::min(tokens, npu::gemm::most_tokens(n, k));
     if (most == 0) return fail(Errc::unsupported, "no plan for the array");
     ONEBIT_ASSIGN(Seconds s, slice(most, k, n));
-    s = {s.seconds * (tokens / most), s.ops * (tokens / most)};
+    const uint32_t slices = tokens / most;
+    s = {s.seconds * slices, s.ops * slices};
     if (tokens % most != 0) {
       ONEBIT_ASSIGN(const Seconds rest, slice(tokens % most, k, n));
       s = {s.seconds + rest.seconds, s.ops + rest.ops};

@@ -136,7 +136,8 @@ class Reader {
       }
       p.rings.push_back(std::move(ring));
     }
-    program_ = &p;
+    kernels_ = p.kernels.size();
+    rings_ = p.rings.size();
     ONEBIT_ASSIGN(p.steps, steps(0));
     for (; at_ < in_.size(); ++at_) {
       ONEBIT_ASSIGN(const uint8_t pad, in_.u8(at_, "padding"));
@@ -158,7 +159,7 @@ class Reader {
   }
   Result<uint16_t> ring_index() {
     ONEBIT_ASSIGN(const uint16_t ring, u16("ring"));
-    if (ring >= program_->rings.size()) return fail(Errc::format, "core record: ring {}, expected below {}", ring, program_->rings.size());
+    if (ring >= rings_) return fail(Errc::format, "core record: ring {}, expected below {}", ring, rings_);
     return ring;
   }
   Result<CoreValue> value(ArgCode code) {
@@ -218,8 +219,8 @@ class Reader {
       case StepCode::call: {
         StepCall s;
         ONEBIT_ASSIGN(s.kernel, u16("kernel"));
-        if (s.kernel >= program_->kernels.size())
-          return fail(Errc::format, "core record: kernel {}, expected below {}", s.kernel, program_->kernels.size());
+        if (s.kernel >= kernels_)
+          return fail(Errc::format, "core record: kernel {}, expected below {}", s.kernel, kernels_);
         ONEBIT_ASSIGN(const uint16_t n, u16("argument count"));
         for (unsigned i = 0; i < n; ++i) {
           ONEBIT_ASSIGN(auto a, argument());
@@ -251,7 +252,7 @@ class Reader {
 
   ByteReader in_;
   uint64_t at_ = 0;
-  const CoreProgram* program_ = nullptr;
+  size_t kernels_ = 0, rings_ = 0;  // of the program read so far
 };
 
 std::string value_text(const CoreValue& v) {
