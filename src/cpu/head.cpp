@@ -69,21 +69,40 @@ Result<OutputHead> OutputHead::create(const Gguf* file, const GgufTensor& tensor
   head.scratch_floats_ = round_up<size_t>(head.temp_offset_ + kHeadGroup * padded_cols, 64) / sizeof(float);
   const size_t workers = compute.pool->size();
   ONEBIT_ASSIGN(head.scratch_, Buffer::allocate(workers * head.scratch_floats_ * sizeof(float), "output head scratch"));
-  ONEBIT_ASSIGN(head.approx_, Buffer::allocate(padded_rows * sizeof(float), "approximate logits"));
   ONEBIT_ASSIGN(head.rescored_, Buffer::allocate(padded_rows * sizeof(float), "logits"));
   ONEBIT_ASSIGN(head.list_, Buffer::allocate(padded_rows * sizeof(uint32_t), "output head candidates"));
-  if (rows * cols < kSmallHead) return head;
+  if (rows * cols < kSmallHead) {
+    ONEBIT_TRY(head.reserve(1));
+    return head;
+  }
 
   ONEBIT_ASSIGN(head.codes_, Buffer::allocate(copy.groups * copy.group_bytes, "compressed output head"));
   ONEBIT_ASSIGN(head.row_info_, Buffer::allocate(3 * padded_rows * sizeof(float), "output head norms"));
-  ONEBIT_ASSIGN(head.input_, Buffer::allocate(2 * padded_cols + copy.blocks * sizeof(int32_t), "output head input"));
   copy.codes = head.codes_.data();
   copy.scale = head.row_info_.as<float>();
   copy.error = copy.scale + padded_rows;
   copy.norm = copy.error + padded_rows;
+  ONEBIT_TRY(head.reserve(1));
   head.compress(compute);
   return head;
 }
+
+Status OutputHead::reserve(uint32_t tokens) {
+  if (tokens <= passes_.size()) return {};
+  std::vector<Pass> passes(tokens);
+  if (!copy_.codes) {
+    passes_ = std::move(passes);
+    return {};
+  }
+  const size_t padded_rows = size_t{copy_.groups} * kHeadGroup;
+  ONEBIT_ASSIGN(approx_, Buffer::allocate(tokens * padded_rows * sizeof(float), "approximate logits"));
+  ONEBIT_ASSIGN(input_, Buffer::allocate(tokens * input_bytes(), "output head input"));
+  for (uint32_t t = 0; t < tokens; ++t) passes[t].approx = approx_.as<float>() + t * padded_rows;
+  passes_ = std::move(passes);
+  return {};
+}
+
+size_t OutputHead::input_bytes() const { return copy_.blocks * (size_t{2} * kHeadBlock + sizeof(int32_t)); }
 
 size_t OutputHead::first_pass_bytes() const { return copy_.codes ? codes_.size() : 0; }
 
@@ -135,8 +154,9 @@ void OutputHead::compress(Compute& compute) {
   }
 }
 
-// Splits h into two planes of int8 and states the bound. False when h is outside the range of the proof.
-bool OutputHead::prepare(const float* h, HeadInput& input, Bound& bound) {
+// Splits h into two planes of int8 at `memory` (input_bytes()) and states the bound. False when h is outside the range of
+// the proof.
+bool OutputHead::prepare(const float* h, int8_t* memory, HeadInput& input, Bound& bound) const {
   double top = 0, squares = 0;
   for (uint32_t i = 0; i < dim_; ++i) {
     if (!std::isfinite(h[i])) return false;
@@ -145,7 +165,7 @@ bool OutputHead::prepare(const float* h, HeadInput& input, Bound& bound) {
   }
   if (!(top >= kSmallestInput && top <= kLargestInput)) return false;
 
-  auto* const hi = input_.as<int8_t>();
+  auto* const hi = memory;
   auto* const lo = hi + size_t{copy_.blocks} * kHeadBlock;
   auto* const offset = reinterpret_cast<int32_t*>(lo + size_t{copy_.blocks} * kHeadBlock);
   const float unit = static_cast<float>(top / kInputSteps);
@@ -172,16 +192,25 @@ bool OutputHead::prepare(const float* h, HeadInput& input, Bound& bound) {
   return true;
 }
 
-// Fills approx_. False when there is no bound for this h.
-bool OutputHead::first_pass(Compute& compute, const float* h, Bound& bound) {
-  HeadInput input;
-  if (!copy_.codes || !prepare(h, input, bound)) return false;
+// Passes of tokens [0, tokens) in passes_, one read of the copy for all of them.
+void OutputHead::first_pass(Compute& compute, const float* h, uint32_t tokens) {
+  std::vector<HeadInput> inputs;
+  std::vector<float*> out;
+  if (!copy_.codes) return;
+  for (uint32_t t = 0; t < tokens; ++t) {
+    HeadInput input;
+    Pass& pass = passes_[t];
+    pass.bounded = prepare(h + size_t{t} * dim_, input_.as<int8_t>() + t * input_bytes(), input, pass.bound);
+    if (!pass.bounded) continue;
+    inputs.push_back(input);
+    out.push_back(pass.approx);
+  }
+  if (inputs.empty()) return;
   const HeadKernels& kernels = head_kernels(compute.ops->isa);
   compute.pool->parallel_for(ceil_div(copy_.groups, kUnitGroups), [&](size_t unit, unsigned) {
     const uint32_t g0 = static_cast<uint32_t>(unit) * kUnitGroups, g1 = std::min(copy_.groups, g0 + kUnitGroups);
-    kernels.multiply(copy_, g0, g1, input, approx_.as<float>());
+    kernels.multiply(copy_, g0, g1, inputs.data(), static_cast<uint32_t>(inputs.size()), out.data());
   });
-  return true;
 }
 
 // rescored_[i] = the full-precision logit of row list_[i].
@@ -197,8 +226,7 @@ void OutputHead::rescore(Compute& compute, const float* h, size_t count) {
 }
 
 // Puts the k rows with the largest approximate logits into list_, in any order.
-void OutputHead::best_approximate(uint32_t k) {
-  const float* const approx = approx_.as<float>();
+void OutputHead::best_approximate(const float* approx, uint32_t k) {
   // At least k rows reach the k-th largest of the maxima of groups of 16 rows; few more do.
   std::vector<float> best(copy_.groups);
   for (uint32_t g = 0; g < copy_.groups; ++g) {
@@ -220,13 +248,12 @@ void OutputHead::best_approximate(uint32_t k) {
 
 // The k-th largest full-precision logit among k rows that look best after the first pass: at least k
 // rows reach it. -infinity when some of the k are NaN.
-float OutputHead::kth_best(Compute& compute, const float* h, uint32_t k) {
-  const float* const approx = approx_.as<float>();
+float OutputHead::kth_best(Compute& compute, const float* h, const float* approx, uint32_t k) {
   uint32_t* const list = list_.as<uint32_t>();
   if (k == 1) {
     list[0] = static_cast<uint32_t>(compute.ops->argmax(approx, vocab_));
   } else {
-    best_approximate(k);
+    best_approximate(approx, k);
   }
   rescore(compute, h, k);
   const float* const exact = rescored_.as<float>();
@@ -239,16 +266,15 @@ float OutputHead::kth_best(Compute& compute, const float* h, uint32_t k) {
 }
 
 // Puts into list_ and rescored_ rows in ascending order that include the k best, and their number.
-size_t OutputHead::race(Compute& compute, const float* h, uint32_t k) {
+size_t OutputHead::race(Compute& compute, const float* h, const Pass& pass, uint32_t k) {
   uint32_t* const list = list_.as<uint32_t>();
-  Bound bound;
   size_t count = vocab_;
   last_rescored_ = 0;
-  if (first_pass(compute, h, bound)) {
-    const float threshold = kth_best(compute, h, k);
+  if (pass.bounded) {
+    const float threshold = kth_best(compute, h, pass.approx, k);
     last_rescored_ = k;
     count = head_kernels(compute.ops->isa)
-                .candidates(approx_.as<float>(), copy_.error, copy_.norm, vocab_, bound.a, bound.c, threshold, list);
+                .candidates(pass.approx, copy_.error, copy_.norm, vocab_, pass.bound.a, pass.bound.c, threshold, list);
   } else {
     for (uint32_t i = 0; i < vocab_; ++i) list[i] = i;
   }
@@ -258,16 +284,29 @@ size_t OutputHead::race(Compute& compute, const float* h, uint32_t k) {
 }
 
 TokenLogit OutputHead::argmax(Compute& compute, const float* h) {
-  const size_t count = race(compute, h, 1);
+  first_pass(compute, h, 1);
+  const size_t count = race(compute, h, passes_[0], 1);
   const size_t best = compute.ops->argmax(rescored_.as<float>(), count);
   return {static_cast<int32_t>(list_.as<uint32_t>()[best]), rescored_.as<float>()[best]};
 }
 
 void OutputHead::top(Compute& compute, const float* h, uint32_t k, std::vector<TokenLogit>& out) {
+  if (k > 0) first_pass(compute, h, 1);
+  best_of(compute, h, passes_[0], k, out);
+}
+
+Status OutputHead::top_each(Compute& compute, const float* h, std::span<const uint32_t> k, std::span<std::vector<TokenLogit>> out) {
+  ONEBIT_TRY(reserve(static_cast<uint32_t>(k.size())));
+  first_pass(compute, h, static_cast<uint32_t>(k.size()));
+  for (size_t t = 0; t < k.size(); ++t) best_of(compute, h + t * dim_, passes_[t], k[t], out[t]);
+  return {};
+}
+
+void OutputHead::best_of(Compute& compute, const float* h, const Pass& pass, uint32_t k, std::vector<TokenLogit>& out) {
   out.clear();
   k = std::min(k, vocab_);
   if (k == 0) return;
-  const size_t count = race(compute, h, k);
+  const size_t count = race(compute, h, pass, k);
   for (size_t i = 0; i < count; ++i) {
     const float logit = rescored_.as<float>()[i];
     if (!std::isnan(logit)) out.push_back({static_cast<int32_t>(list_.as<uint32_t>()[i]), logit});
@@ -291,9 +330,9 @@ void OutputHead::logits(Compute& compute, const float* h, uint32_t tokens, float
 }
 
 void OutputHead::approximate(Compute& compute, const float* h, float* out) {
-  Bound bound;
-  if (!first_pass(compute, h, bound)) return logits(compute, h, 1, out);
-  std::copy_n(approx_.as<float>(), vocab_, out);
+  first_pass(compute, h, 1);
+  if (!passes_[0].bounded) return logits(compute, h, 1, out);
+  std::copy_n(passes_[0].approx, vocab_, out);
 }
 
 }  // namespace onebit::cpu

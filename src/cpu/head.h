@@ -64,27 +64,40 @@ class OutputHead {
   TokenLogit argmax(Compute& compute, const float* h);
   // The k largest full-precision logits, best first, ties by lower id. NaN logits are left out.
   void top(Compute& compute, const float* h, uint32_t k, std::vector<TokenLogit>& out);
+  // The same as top() of each token t, h[t][dim] into out[t], with one read of the compressed copy for all of them.
+  // Errors: no memory.
+  Status top_each(Compute& compute, const float* h, std::span<const uint32_t> k, std::span<std::vector<TokenLogit>> out);
   // All logits in full precision: out[tokens][vocab].
   void logits(Compute& compute, const float* h, uint32_t tokens, float* out);
   // Approximate logits of every row from the first pass, out[vocab]: for sampling far from the top.
   // Full precision where there is no copy or h is outside the range of the proof.
   void approximate(Compute& compute, const float* h, float* out);
-  // Rows that the last argmax() or top() computed in full precision.
+  // Rows that the last argmax(), top() or token of top_each() computed in full precision.
   uint32_t last_rescored() const { return last_rescored_; }
 
  private:
   struct Bound {
     float a, c;
   };
+  // The first pass of one token.
+  struct Pass {
+    float* approx = nullptr;  // [vocab rounded up to 16]
+    Bound bound{};
+    bool bounded = false;  // false: there is no copy, or no bound for this h
+  };
 
   void compress(Compute& compute);
   float* load_rows(const FloatOps& ops, uint32_t first, uint32_t count, unsigned worker);
-  bool prepare(const float* h, HeadInput& input, Bound& bound);
-  bool first_pass(Compute& compute, const float* h, Bound& bound);
+  // Makes room for passes of `tokens` tokens.
+  Status reserve(uint32_t tokens);
+  size_t input_bytes() const;  // of one token
+  bool prepare(const float* h, int8_t* memory, HeadInput& input, Bound& bound) const;
+  void first_pass(Compute& compute, const float* h, uint32_t tokens);
+  void best_of(Compute& compute, const float* h, const Pass& pass, uint32_t k, std::vector<TokenLogit>& out);
   void rescore(Compute& compute, const float* h, size_t count);
-  void best_approximate(uint32_t k);
-  float kth_best(Compute& compute, const float* h, uint32_t k);
-  size_t race(Compute& compute, const float* h, uint32_t k);
+  void best_approximate(const float* approx, uint32_t k);
+  float kth_best(Compute& compute, const float* h, const float* approx, uint32_t k);
+  size_t race(Compute& compute, const float* h, const Pass& pass, uint32_t k);
 
   uint32_t vocab_ = 0, dim_ = 0;
   uint32_t last_rescored_ = 0;
@@ -94,10 +107,11 @@ class OutputHead {
   bool whole_rows_ = false;  // the bytes of a row are enough to decode it
   HeadCopy copy_;
   Buffer codes_, row_info_;
-  Buffer approx_;      // [vocab rounded up to 16]
+  std::vector<Pass> passes_;
+  Buffer approx_;      // of passes_
   Buffer rescored_;    // [vocab]: logits of the rows in list_
   Buffer list_;        // [vocab]: row ids
-  Buffer input_;       // hi, lo, offset of HeadInput
+  Buffer input_;       // hi, lo, offset of HeadInput, per token
   Buffer scratch_;     // per thread
   size_t scratch_floats_ = 0, row_stride_ = 0, temp_offset_ = 0;
 };

@@ -95,19 +95,22 @@ void compress(const HeadCopy& copy, uint32_t group, const float* rows, size_t ld
   }
 }
 
-void multiply(const HeadCopy& copy, uint32_t g0, uint32_t g1, const HeadInput& x, float* out) {
-  for (uint32_t g = g0; g < g1; ++g) {
-    const uint8_t* const codes = copy.codes + g * copy.group_bytes;
-    const uint8_t* const multipliers = codes + size_t{copy.blocks} * kHeadBlockBytes;
-    Vf acc = set1(0.0f);
-    for (uint32_t b = 0; b < copy.blocks; ++b) {
-      const size_t at = size_t{b} * kHeadBlock;
-      const Vi dot = block_dot(codes + b * size_t{kHeadBlockBytes}, x.hi + at, x.lo + at) - set1(x.offset[b]);
-      const Vf m = load_i8(reinterpret_cast<const int8_t*>(multipliers) + b * kHeadGroup) + set1(129.0f);
-      acc = fma(to_float(dot), m, acc);
-    }
-    store(out + size_t{g} * kHeadGroup, acc * load(copy.scale + size_t{g} * kHeadGroup) * set1(x.unit));
+void multiply_group(const HeadCopy& copy, uint32_t group, const HeadInput& x, float* out) {
+  const uint8_t* const codes = copy.codes + group * copy.group_bytes;
+  const uint8_t* const multipliers = codes + size_t{copy.blocks} * kHeadBlockBytes;
+  Vf acc = set1(0.0f);
+  for (uint32_t b = 0; b < copy.blocks; ++b) {
+    const size_t at = size_t{b} * kHeadBlock;
+    const Vi dot = block_dot(codes + b * size_t{kHeadBlockBytes}, x.hi + at, x.lo + at) - set1(x.offset[b]);
+    const Vf m = load_i8(reinterpret_cast<const int8_t*>(multipliers) + b * kHeadGroup) + set1(129.0f);
+    acc = fma(to_float(dot), m, acc);
   }
+  store(out + size_t{group} * kHeadGroup, acc * load(copy.scale + size_t{group} * kHeadGroup) * set1(x.unit));
+}
+
+void multiply(const HeadCopy& copy, uint32_t g0, uint32_t g1, const HeadInput* x, uint32_t tokens, float* const* out) {
+  for (uint32_t g = g0; g < g1; ++g)
+    for (uint32_t t = 0; t < tokens; ++t) multiply_group(copy, g, x[t], out[t]);  // from cache after the first token
 }
 
 size_t candidates(const float* approx, const float* error, const float* norm, size_t n, float a, float c,

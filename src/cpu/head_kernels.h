@@ -48,8 +48,9 @@ struct HeadKernels {
   // Fills rows [16 * group, 16 * group + 16) of the copy from `count` rows; the others become zero.
   // temp: 16 * 128 * blocks bytes.
   void (*compress)(const HeadCopy& copy, uint32_t group, const float* rows, size_t ld, uint32_t count, uint8_t* temp);
-  // out[16 * g + r] = w^ . x^ for groups [g0, g1): exact in integers per block, then fp32 in order of blocks.
-  void (*multiply)(const HeadCopy& copy, uint32_t g0, uint32_t g1, const HeadInput& x, float* out);
+  // out[t][16 * g + r] = w^ . x^ of token t for groups [g0, g1): exact in integers per block, then fp32 in order of
+  // blocks; each group is read from memory once for all tokens.
+  void (*multiply)(const HeadCopy& copy, uint32_t g0, uint32_t g1, const HeadInput* x, uint32_t tokens, float* const* out);
   // Indices i < n, ascending, for which approx[i] + error[i] * a + norm[i] * c < threshold is not true.
   size_t (*candidates)(const float* approx, const float* error, const float* norm, size_t n, float a, float c,
                        float threshold, uint32_t* out);

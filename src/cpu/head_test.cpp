@@ -126,7 +126,9 @@ TEST(HeadKernels, CopyIsWhatTheHeaderSaysAndItsNormsAreBounds) {
         lo[i] = static_cast<int8_t>(rng() % 3 ? rng() % 128 - 64 : rng() % 2 ? 63 : -64);
         offset[i / 128] += 32 * (128 * hi[i] + lo[i]);
       }
-      head_kernels(isa).multiply(copy, 0, 1, {hi.data(), lo.data(), offset.data(), 0.25f}, out.data());
+      const HeadInput input{hi.data(), lo.data(), offset.data(), 0.25f};
+      float* const result = out.data();
+      head_kernels(isa).multiply(copy, 0, 1, &input, 1, &result);
 
       for (uint32_t r = 0; r < 16; ++r) {
         double error = 0, norm = 0, dot = 0, magnitude = 0;
@@ -157,6 +159,48 @@ TEST(HeadKernels, CopyIsWhatTheHeaderSaysAndItsNormsAreBounds) {
       if (isa == Isa::scalar) first_codes = codes, first_out = out;
       EXPECT_EQ(codes, first_codes) << isa_name(isa);
       EXPECT_EQ(out, first_out) << isa_name(isa);
+    }
+  }
+}
+
+// Any number of groups and tokens at once gives the bits of one of each.
+TEST(HeadKernels, GroupsAndTokensDoNotChangeTheResult) {
+  constexpr uint32_t kGroups = 7, kCols = 300, kTokens = 3;
+  for (Isa isa : available_isas()) {
+    HeadCopy copy;
+    copy.cols = kCols;
+    copy.groups = kGroups;
+    copy.blocks = 3;
+    copy.group_bytes = (copy.blocks * (kHeadBlockBytes + kHeadGroup) + 63) / 64 * 64;
+    std::vector<uint8_t> codes(kGroups * copy.group_bytes), temp(16 * 128 * copy.blocks);
+    std::vector<float> info(3 * 16 * kGroups);
+    copy.codes = codes.data(), copy.scale = info.data(), copy.error = info.data() + 16 * kGroups, copy.norm = info.data() + 32 * kGroups;
+    const auto rows = gaussian(16 * kGroups * kCols, 3);
+    for (uint32_t g = 0; g < kGroups; ++g) head_kernels(isa).compress(copy, g, rows.data() + g * 16 * kCols, kCols, 16, temp.data());
+
+    std::vector<int8_t> planes(kTokens * 2 * 384);
+    std::mt19937 rng(11);
+    for (int8_t& v : planes) v = static_cast<int8_t>(rng() % 127 - 63);
+    const std::vector<int32_t> offset{77, -1000, 5};
+    std::vector<HeadInput> x;
+    for (uint32_t t = 0; t < kTokens; ++t) x.push_back({&planes[t * 768], &planes[t * 768 + 384], offset.data(), 0.5f + static_cast<float>(t)});
+    std::vector<float> one(kTokens * 16 * kGroups, kNan);
+    for (uint32_t t = 0; t < kTokens; ++t)
+      for (uint32_t g = 0; g < kGroups; ++g) {
+        float* const out = &one[t * 16 * kGroups];
+        head_kernels(isa).multiply(copy, g, g + 1, &x[t], 1, &out);
+      }
+    for (uint32_t first : {0u, 1u, 2u, 5u}) {
+      std::vector<float> all(one.size(), kNan);
+      float* out[kTokens];
+      for (uint32_t t = 0; t < kTokens; ++t) out[t] = &all[t * 16 * kGroups];
+      head_kernels(isa).multiply(copy, first, kGroups, x.data(), kTokens, out);
+      for (size_t i = 0; i < all.size(); ++i) {
+        if (i % (16 * kGroups) < 16 * first)
+          ASSERT_TRUE(std::isnan(all[i])) << isa_name(isa) << " wrote " << i;
+        else
+          ASSERT_EQ(std::bit_cast<uint32_t>(all[i]), std::bit_cast<uint32_t>(one[i])) << isa_name(isa) << " from group " << first << ", " << i;
+      }
     }
   }
 }
@@ -246,6 +290,29 @@ TEST(OutputHead, ExactOnExtremeInputs) {
     auto h = gaussian(kDim, 2);
     h[5] = bad;
     expect_exact(f, h.data());
+  }
+}
+
+TEST(OutputHead, EachOfSeveralTokensGetsWhatItGetsAlone) {
+  for (const uint32_t vocab : {100u, kVocab}) {
+    Fixture f(available_isas().back(), vocab, kDim, gaussian(size_t{vocab} * kDim, 1));
+    for (const uint32_t tokens : {1u, 2u, 9u, 3u}) {
+      auto h = gaussian(size_t{tokens} * kDim, tokens);
+      if (tokens == 9) h[4 * kDim + 7] = kNan;
+      std::vector<uint32_t> k(tokens);
+      for (uint32_t t = 0; t < tokens; ++t) k[t] = t % 3 == 2 ? 0 : 1 + 20 * t;
+      std::vector<std::vector<TokenLogit>> each(tokens, std::vector<TokenLogit>{{-1, 0.0f}});
+      ASSERT_TRUE(f.head->top_each(*f.compute, h.data(), k, each));
+      for (uint32_t t = 0; t < tokens; ++t) {
+        std::vector<TokenLogit> alone;
+        f.head->top(*f.compute, &h[size_t{t} * kDim], k[t], alone);
+        ASSERT_EQ(each[t].size(), alone.size()) << "token " << t << " of " << tokens;
+        for (size_t i = 0; i < alone.size(); ++i) {
+          EXPECT_EQ(each[t][i].token, alone[i].token);
+          EXPECT_EQ(std::bit_cast<uint32_t>(each[t][i].logit), std::bit_cast<uint32_t>(alone[i].logit));
+        }
+      }
+    }
   }
 }
 
