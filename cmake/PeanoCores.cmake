@@ -10,7 +10,7 @@ function(run)
   endif()
 endfunction()
 
-set(flags --target=aie2p-none-unknown-elf -O2 -std=c++20 -DNDEBUG -ffunction-sections -fno-jump-tables
+set(flags --target=aie2p-none-unknown-elf -O2 -std=c++20 -DNDEBUG -ffunction-sections -fno-jump-tables -DAIE_API_EMULATE_BFLOAT16_MMUL_WITH_BFP16=1
   -Wno-parentheses -Wno-attributes -Wno-macro-redefined -Wno-empty-body -I${SOURCE_DIR}/src)
 if(AIE_API)
   list(APPEND flags -I${AIE_API})

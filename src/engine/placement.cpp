@@ -1,8 +1,6 @@
 #include "engine/placement.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 
 #include "npu/gemm/npu_linear.h"
 
@@ -13,9 +11,6 @@ constexpr Where kWheres[] = {Where::automatic, Where::cpu, Where::npu, Where::np
 constexpr const char* kPhaseNames[] = {"prefill", "decode"};
 // Calls in a row that may fail before the NPU is left alone.
 constexpr int kPatience = 3;
-// Tokens of the measurement that divides rows between NPU and CPU, and its repetitions.
-constexpr uint32_t kMeasuredTokens = 128;
-constexpr int kMeasurements = 3;
 
 bool is_npu(Where where) { return where == Where::npu || where == Where::npu_sim; }
 
@@ -32,13 +27,6 @@ void for_each_set(Weights& weights, Visit visit) {
 std::string kind_of(const std::string& tensor) {
   size_t first = tensor.starts_with("blk.") ? tensor.find('.', 4) + 1 : 0;
   return tensor.substr(first, tensor.rfind('.') - first);
-}
-
-template <class F>
-double seconds(F&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
@@ -61,11 +49,12 @@ Result<Where> parse_where(const std::string& text) {
 
 class Placement::Npu : public cpu::TernaryDevice {
  public:
-  static Result<std::unique_ptr<Npu>> open(Where where, ThreadPool& pool) {
+  static Result<std::unique_ptr<Npu>> open(Where where, const NpuParts& parts, ThreadPool& pool) {
     npu::NpuOptions options;
     options.kind = where == Where::npu ? npu::DeviceKind::xrt : npu::DeviceKind::sim;
+    options.xrt_module = parts.xrt_module;
     ONEBIT_ASSIGN(auto device, npu::NpuDevice::open(options));
-    ONEBIT_ASSIGN(auto linear, npu::gemm::NpuLinear::open(*device, &pool));
+    ONEBIT_ASSIGN(auto linear, npu::gemm::NpuLinear::open(*device, &pool, parts.code));
     return std::unique_ptr<Npu>(new Npu(std::move(device), std::move(linear)));
   }
 
@@ -131,38 +120,6 @@ class Placement::Npu : public cpu::TernaryDevice {
   int failures_in_a_row_ = 0;
 };
 
-namespace {
-
-// Percent of the rows that the device should take so that it and the CPU end together, from the times of both for all
-// rows of one matrix.
-Result<int> measured_share(cpu::TernaryDevice& device, cpu::Compute& compute, const cpu::Linear& w) {
-  const size_t stride = cpu::quant_stride(w.cols);
-  ONEBIT_ASSIGN(Buffer q, Buffer::allocate(kMeasuredTokens * stride, "activations of the measurement"));
-  std::fill_n(q.data(), kMeasuredTokens * stride, uint8_t{1});
-  const std::vector<int32_t> sum(kMeasuredTokens, static_cast<int32_t>(w.cols));
-  const std::vector<float> inv(kMeasuredTokens, 1.0f), x(size_t{kMeasuredTokens} * w.cols, 1.0f);
-  std::vector<float> y(size_t{kMeasuredTokens} * w.rows);
-  std::vector<int32_t> sums(size_t{kMeasuredTokens} * w.ternary.groups * cpu::kGroupRows);
-  const cpu::QuantActs acts{kMeasuredTokens, w.cols, stride, q.as<int8_t>(), sum.data(), inv.data()};
-  const cpu::LinearInput in{x.data(), acts, kMeasuredTokens, w.cols};
-  const cpu::LinearOutput out{&w, y.data(), cpu::Into::store};
-  const cpu::TernaryDevice::Product product{w.device_matrix, sums.data(), size_t{w.ternary.groups} * cpu::kGroupRows};
-  ONEBIT_TRY(compute.reserve(kMeasuredTokens, w.cols));
-  double cpu_time = INFINITY, device_time = INFINITY;
-  for (int i = 0; i < kMeasurements; ++i) {
-    cpu_time = std::min(cpu_time, seconds([&] { cpu::linear(compute, in, {&out, 1}); }));
-    Status status;
-    device_time = std::min(device_time, seconds([&] {
-      status = device.start(acts, {&product, 1});
-      if (status) status = device.finish();
-    }));
-    ONEBIT_TRY(status);
-  }
-  return std::clamp(static_cast<int>(std::lround(100 * cpu_time / (cpu_time + device_time))), 0, 100);
-}
-
-}  // namespace
-
 Placement::Placement(cpu::Compute& compute) : compute_(compute) {}
 
 Placement::~Placement() {
@@ -170,12 +127,14 @@ Placement::~Placement() {
   compute_.runs = nullptr;
 }
 
-Status Placement::attach(Where where, int share, Weights& weights, const LoadProgress& progress) {
-  ONEBIT_ASSIGN(npu_, Npu::open(where, *compute_.pool));
+Status Placement::attach(Where where, const PlacementOptions& options, Weights& weights, const LoadProgress& progress) {
+  int share = options.npu_share;
+  ONEBIT_ASSIGN(npu_, Npu::open(where, options.npu, *compute_.pool));
   if (share == kShareAutomatic && where == Where::npu && !weights.layers.empty() && weights.layers[0].down.is_ternary()) {
     cpu::Linear* const down = &weights.layers[0].down;
     ONEBIT_TRY(npu_->add({&down, 1}, {down->ternary.groups}));
-    ONEBIT_ASSIGN(share, measured_share(*npu_, compute_, *down));
+    ONEBIT_ASSIGN(share, measured_share(*npu_, compute_, *down, options.npu.clock));
+    down->device_groups = 0;  // what it takes for good is added below
   }
   share_ = share == kShareAutomatic ? 100 : share;
   size_t done = 0;
@@ -207,9 +166,9 @@ Result<std::unique_ptr<Placement>> Placement::create(const PlacementOptions& opt
     return fail(Errc::usage, "prefill on {} and decode on {}: one kind of NPU at a time", name(prefill), name(decode));
   const Where named = is_npu(prefill) ? prefill : is_npu(decode) ? decode : Where::automatic;
   if (named != Where::automatic) {
-    ONEBIT_TRY(p->attach(named, options.npu_share, weights, progress));
+    ONEBIT_TRY(p->attach(named, options, weights, progress));
   } else if (prefill == Where::automatic) {
-    auto attached = p->attach(Where::npu, options.npu_share, weights, progress);
+    auto attached = p->attach(Where::npu, options, weights, progress);
     if (!attached) {
       p->npu_.reset();
       p->why_cpu_ = std::move(attached).error().message;

@@ -10,7 +10,9 @@
 
 #include "base/result.h"
 #include "cpu/linear.h"
+#include "engine/npu_share.h"
 #include "model/weights.h"
+#include "npu/compiled/core_code.h"
 
 namespace onebit {
 
@@ -21,12 +23,20 @@ Result<Where> parse_where(const std::string& name);
 
 inline constexpr int kShareAutomatic = -1;
 
+// Where an NPU is found, and what measures it; others than these are for tests.
+struct NpuParts {
+  std::string xrt_module{};  // empty: where NpuOptions looks
+  std::span<const npu::CoreCode> code = npu::embedded_core_code();
+  ShareClock clock = steady_seconds;
+};
+
 struct PlacementOptions {
   // Automatic: prompts go to an NPU where one can be opened, else they stay on the CPU; generation stays on the CPU.
   std::array<Where, 2> on{Where::automatic, Where::automatic};  // by Phase
   // Percent of the rows of each matrix that the NPU takes. Automatic: all on the simulator; on an NPU as many as let it
   // and the CPU end together, by a measurement on the first layer.
   int npu_share = kShareAutomatic;
+  NpuParts npu{};
 };
 
 // How often the matrices of one kind ("attn_q") were multiplied, by phase.
@@ -65,7 +75,7 @@ class Placement {
  private:
   class Npu;
   explicit Placement(cpu::Compute& compute);
-  Status attach(Where where, int share, Weights& weights, const LoadProgress& progress);
+  Status attach(Where where, const PlacementOptions& options, Weights& weights, const LoadProgress& progress);
 
   cpu::Compute& compute_;
   std::unique_ptr<Npu> npu_;

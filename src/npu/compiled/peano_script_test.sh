@@ -26,6 +26,7 @@ entries=$(grep -c '^    {"' "$work/table.cpp")
 [ "$entries" -eq "$cores" ] || { echo "$entries entries for $cores core programs"; exit 1; }
 grep -q '\[\] = {0x7f,0x45,0x4c,0x46,};' "$work/table.cpp"
 grep -q -- '--target=aie2p-none-unknown-elf .*-I/aie_api -c .*gemm_i8_i32.cpp' "$work/calls"
+grep -q -- '-DAIE_API_EMULATE_BFLOAT16_MMUL_WITH_BFP16=1 .*gemm_bf16.cpp' "$work/calls"
 [ "$(grep -c -- '-Wl,-T,' "$work/calls")" -eq "$cores" ]
 # The main functions must compile: here for the host, against the model of aie_api.
 for main in "$work"/cores/*.cpp; do

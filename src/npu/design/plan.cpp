@@ -262,6 +262,8 @@ Status give_channels(Plan& plan, TileId tile) {
     demand += n;
     users.push_back(fmt::format("{} {}", plan.program.fifos()[s.fifo].name, n));
   }
+  // Stores first: the instruction stream may place them in a neighbour's memory, which the lower channels reach.
+  std::stable_partition(streams.begin(), streams.end(), [&](const Stream* s) { return plan.rings[s->ring].store; });
   const uint64_t available = uint64_t{pool_size} * (mem ? kParities : 1);
   for (Stream* s : streams) {
     const size_t n = s->descriptors(plan.rings[s->ring]);

@@ -210,7 +210,8 @@ class Program {
   void feed(Buffer buffer, Fifo fifo);
   // Memory between `in` and `out` whose filling and sending the instruction stream describes for every run: the
   // program hands out `bytes` (a multiple of 64 * slots), a channel for either side, and per slot one descriptor a
-  // side and a pair of locks; see PlacedStore. For operands that are sent several times, in sizes known at run time.
+  // side and a pair of locks; see PlacedStore. The channels are low ones, which reach the memory tiles east and west
+  // as well. For operands that are sent several times, in sizes known at run time.
   Store store(Fifo in, Fifo out, uint32_t bytes, uint32_t slots);
 
   Buffer buffer(TileId tile, std::string name, Type type, std::vector<uint8_t> initial = {});

@@ -5,6 +5,7 @@
 #include "npu/gemm/dataflow.h"
 #include "npu/kernels/kernels.h"
 #include "npu/programs/gemm.h"
+#include "npu/programs/ternary.h"
 
 namespace onebit::npu::evaluate {
 namespace {
@@ -63,22 +64,22 @@ Result<GemmTime> estimate_int8(uint32_t tokens, const Layer& layer) {
 Result<GemmTime> estimate_bf16(uint32_t m, uint32_t n, uint32_t k) {
   perf::Dataflow f = square(16, false);
   f.kernel.cycles_per_chunk = chunk_cycles(gemm_bf16_cycles(kGemmTile, kGemmTile, kGemmTile));
-  return product(std::move(f), "gemm_bf16", m, n, k);
+  return product(std::move(f), "gemm_bf16_8x4", m, n, k);
 }
 
 Result<GemmTime> estimate_gemv(const Layer& layer) {
-  constexpr uint32_t kRows = 160, kDepth = 256;
+  // Every column reads the activations for itself, which the model does not count.
   perf::Dataflow f;
-  f.tile = {.m = 1, .n = kRows, .k = kDepth};
+  f.tile = {.m = 1, .n = kGemvRows, .k = kGemvChunk};
   f.cores_m = 1;
   f.cores_n = 32;
   f.a.bits = 16;  // the kernel reads every activation twice
-  f.a.channels = 1;
+  f.a.channels = 8;
   f.b.bits = 2;
-  f.b.channels = 15;
+  f.b.channels = 8;
   f.c = {.bits = 32, .channels = 8};
-  f.kernel.cycles_per_chunk = chunk_cycles(gemv_t2_i32_cycles(kDepth, kRows));
-  return product(std::move(f), "gemv", 1, layer.n, layer.k);
+  f.kernel.cycles_per_chunk = chunk_cycles(gemv_t2_i32_cycles(kGemvChunk, kGemvRows));
+  return product(std::move(f), "gemv_ternary", 1, layer.n, layer.k);
 }
 
 }  // namespace onebit::npu::evaluate

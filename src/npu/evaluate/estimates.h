@@ -23,7 +23,7 @@ struct GemmTime {
 Result<GemmTime> estimate_ternary(const gemm::ArrayProgram& program, uint32_t tokens, const Layer& layer);
 // The int8 program on 32 cores (src/npu/programs/gemm.h), also beyond the sizes it takes.
 Result<GemmTime> estimate_int8(uint32_t tokens, const Layer& layer);
-// The kernels that no array program uses yet, on 32 cores: one token with packed ternary weights; bf16 with float sums.
+// The programs gemv_ternary and gemm_bf16_8x4, also beyond the sizes they take.
 Result<GemmTime> estimate_gemv(const Layer& layer);
 Result<GemmTime> estimate_bf16(uint32_t m, uint32_t n, uint32_t k);
 

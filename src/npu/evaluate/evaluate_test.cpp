@@ -152,7 +152,8 @@ TEST(Evaluate, ASmallModelInTheSimulator) {
   EXPECT_EQ(report->checks.wrong, 0u) << report->checks.first_wrong;
   EXPECT_GT(report->checks.products, 8u);
   EXPECT_GT(report->checks.elements, 100000u);
-  for (const char* id : {"dispatch.us", "passthrough.gb_s", "gemm_1.tops", "gemm_8x4.tops", "ternary.probe.us", "ternary.tops.m128", "gemv.gb_s"}) {
+  for (const char* id : {"dispatch.us", "passthrough.gb_s", "gemm_1.tops", "gemm_8x4.tops", "ternary.probe.us", "ternary.tops.m128", "gemv.gb_s", "gemm_bf16_1.tflops",
+                         "gemm_bf16_8x4.tflops", "gemv.program.gb_s", "ternary.bf16.us"}) {
     const Figure* f = report->find(id);
     ASSERT_NE(f, nullptr) << id;
     EXPECT_EQ(f->label, Label::simulated) << id;

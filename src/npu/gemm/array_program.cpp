@@ -78,8 +78,8 @@ ArrayProgram::Description ArrayProgram::describe() {
   for (unsigned row = 0; row < kRows; ++row) {
     std::vector<TileId> cores;
     for (unsigned column = 0; column < kColumns; ++column) cores.push_back(core(column, row));
-    d.x[row] = p.fifo(fmt::format("x{}", row), p.shim(row), {p.mem(row)}, x_chunk);
-    x_cores[row] = p.fifo(fmt::format("x{}_cores", row), p.mem(row), ends(cores), x_chunk);
+    d.x[row] = p.fifo(fmt::format("x{}", row), p.shim(row * kTilesOfRow), {p.mem(row * kTilesOfRow)}, x_chunk);
+    x_cores[row] = p.fifo(fmt::format("x{}_cores", row), p.mem(row * kTilesOfRow), ends(cores), x_chunk);
   }
   for (unsigned column = 0; column < kColumns; ++column) {
     std::vector<TileId> cores;
@@ -100,7 +100,7 @@ ArrayProgram::Description ArrayProgram::describe() {
     }
   for (unsigned row = 0; row < kRows; ++row) d.x_store[row] = p.store(d.x[row], x_cores[row], kStreamBytesX, kSlots);
   for (unsigned column = 0; column < kColumns; ++column)
-    d.w_store[column] = p.store(d.w[column], w_cores[column], kResidentBytes + (column < kRows ? 0 : kStreamBytesX), kSlots);
+    d.w_store[column] = p.store(d.w[column], w_cores[column], kResidentBytes + (column % kTilesOfRow ? kStreamBytesX : 0), kSlots);
   return d;
 }
 
@@ -110,7 +110,7 @@ Result<ArrayProgram> ArrayProgram::make(const std::function<Result<Lowered>(cons
   return ArrayProgram(std::move(d), std::move(lowered));
 }
 
-// W lies at the top of the memory tile, resident X below it, streamed X at the bottom of its own store.
+// W lies at the top of its memory tile, resident X below it, in two tiles; streamed X at the bottom of its own store.
 void ArrayProgram::stores(const Plan& plan, const Phase& p, Sequence& s) const {
   const Waves& w = plan.waves;
   // Fills of a resident operand's place, or chunk by chunk.
@@ -124,15 +124,20 @@ void ArrayProgram::stores(const Plan& plan, const Phase& p, Sequence& s) const {
     const Phase own = plan.of_column(p, column);
     if (own.count == 0) continue;
     const PlacedStore& placed = lowered_.stores[description_.w_store[column].index];
-    add({placed, w_address(own), kChunkBytesW, spread(w_chunks(own)), own.w_resident ? w.m : 1}, own.w_resident, own.groups(), w.m * own.count);
+    add({placed, kChunkBytesW, spread(w_address(own), kChunkBytesW, w_chunks(own)), own.w_resident ? w.m : 1}, own.w_resident, own.groups(), w.m * own.count);
   }
   for (unsigned row = 0; row < kRows; ++row) {
     const PlacedStore& placed = lowered_.stores[description_.x_store[row].index];
-    const uint32_t address = p.x_resident ? w_address(p) - w.chunks * kChunkBytesX : placed.address;
     const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
     if (waves_m == 0) continue;
-    add({placed, address, kChunkBytesX, spread(p.x_resident ? w.chunks : kSlots), p.x_resident ? p.group : 1}, p.x_resident, p.groups() * waves_m,
-        waves_m * p.count);
+    if (p.x == HoldX::none) {
+      add({placed, kChunkBytesX, spread(placed.address, kChunkBytesX, kSlots), 1}, false, 0, waves_m * p.count);
+      continue;
+    }
+    const bool all = p.x != HoldX::wave;
+    const uint32_t chunks = (all ? waves_m : 1) * w.chunks;
+    add({placed, kChunkBytesX, spread_over_two(w_address(p), kChunkBytesX, chunks), all ? p.count : p.group, p.x == HoldX::kept}, true,
+        all ? 1 : p.groups() * waves_m, 0);
   }
 }
 
@@ -156,8 +161,9 @@ void ArrayProgram::phase(const Plan& plan, const Phase& p, Sequence& s) const {
   for (unsigned row = 0; row < kRows; ++row) {
     const uint32_t waves_m = waves_of_half(plan.shape, row / kHalfRows);
     if (waves_m == 0) continue;
-    if (p.x_resident || p.group == 1) {
-      s.move(description_.x[row], 0, {row * x_row, {{p.groups(), 0}, {waves_m * x_wave, 1}}});
+    if (p.x == HoldX::kept) continue;
+    if (p.x != HoldX::none || p.group == 1) {
+      s.move(description_.x[row], 0, {row * x_row, {{p.x == HoldX::all ? 1 : p.groups(), 0}, {waves_m * x_wave, 1}}});
     } else {
       for (uint32_t m = 0; m < waves_m; ++m) s.move(description_.x[row], 0, {row * x_row + m * x_wave, {{p.count, 0}, {x_wave, 1}}});
     }

@@ -1,6 +1,6 @@
 // The program on the array: one image for every shape, and the instruction stream of a plan.
 //
-// Core row r shares its rows of X, which memory tile r sends along the row; column c shares its columns of W, which
+// Core row r shares its rows of X, which memory tile 2 r sends along the row; column c shares its columns of W, which
 // memory tile c sends up the column; the strips of two of a column's cores are joined in its memory tile and leave
 // together. Results of odd blocks of 8 columns are 4 times too large, and all lack the correction for codes: see
 // packing.h.

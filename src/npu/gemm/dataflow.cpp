@@ -22,9 +22,9 @@ perf::Dataflow dataflow(const Plan& plan, uint64_t stream_bytes, uint64_t config
   f.cores_n = kColumns;
   f.a = {.bits = 8, .channels = kRows};
   f.b = {.bits = 2, .channels = kColumns};
-  f.inner_m = !p.x_resident && p.w_resident;  // else all waves of a group along N meet one along M
-  f.a.reuse = p.x_resident ? perf::Reuse::every_pass : perf::Reuse::every_wave;
-  f.b.reuse = !p.w_resident ? perf::Reuse::every_wave : p.x_resident ? perf::Reuse::once : perf::Reuse::every_pass;
+  f.inner_m = p.x != HoldX::wave && p.w_resident;  // else all waves of a group along N meet one along M
+  f.a.reuse = p.x == HoldX::none ? perf::Reuse::every_wave : p.x == HoldX::wave ? perf::Reuse::every_pass : perf::Reuse::once;
+  f.b.reuse = !p.w_resident ? perf::Reuse::every_wave : p.x == HoldX::wave ? perf::Reuse::once : perf::Reuse::every_pass;
   // The model knows a core's tile of C as one piece: it charges the whole way out of the core to every wave, where the
   // strips of this program leave during the first chunk of the next wave.
   f.c = {.bits = 32, .channels = kColumns * kHalves, .own_buffer = false};

@@ -19,11 +19,13 @@ TEST(TernaryGemm, EveryKindOfPlan) {
     EXPECT_EQ(make_plan(shape).value().phases, phases) << name(shape);
     expect_exact(sim, shape, 5);
   };
-  check({100, 2600, 600}, {{0, 3, 3, true, false}});                              // one wave along M: weights stream
-  check({200, 2600, 600}, {{0, 3, 3, true, true}});                               // all weights resident
-  check({130, 6300, 2600}, {{0, 3, 3, true, true}, {3, 2, 2, true, true}});       // in groups, the last one smaller
-  check({130, 2500, 6500}, {{0, 2, 1, false, true}});                             // weights resident, activations stream
-  check({70, 1300, 12700}, {{0, 2, 2, false, false}});                           // too deep for either
+  check({100, 2600, 600}, {{0, 3, 3, HoldX::wave, false}});  // one wave along M: weights stream
+  check({200, 2600, 600}, {{0, 3, 3, HoldX::wave, true}});  // all weights resident
+  check({130, 6300, 2600}, {{0, 5, 1, HoldX::all, true}});  // activations resident, weights one wave at a time
+  check({130, 2500, 6500}, {{0, 2, 1, HoldX::none, true}});  // weights resident, activations stream
+  check({200, 4000, 2600}, {{0, 3, 1, HoldX::all, true}, {3, 1, 1, HoldX::kept, true}});  // the same, columns rest in the last wave
+  check({129, 1290, 12700}, {{0, 2, 2, HoldX::wave, false}});  // too deep for weights
+  check({33, 1300, 25700}, {{0, 2, 2, HoldX::none, false}});  // too deep for either
 }
 
 // Extremes, where a sum in fewer than 32 bits or a wrong sign would show.

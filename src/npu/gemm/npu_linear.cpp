@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "npu/compiled/core_code.h"
-
 namespace onebit::npu::gemm {
 
-Result<NpuLinear> NpuLinear::open(NpuDevice& device, ThreadPool* pool) {
-  ONEBIT_ASSIGN(ArrayProgram program, ArrayProgram::make([](const design::Program& p) { return lower_with_code(p); }));
+Result<NpuLinear> NpuLinear::open(NpuDevice& device, ThreadPool* pool, std::span<const CoreCode> code) {
+  ONEBIT_ASSIGN(ArrayProgram program, ArrayProgram::make([code](const design::Program& p) { return lower_with_code(p, code); }));
   ONEBIT_TRY(device.load(program.lowered().xclbin));
   return NpuLinear(device, pool, std::move(program));
 }

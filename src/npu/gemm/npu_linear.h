@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "npu/compiled/core_code.h"
 #include "npu/gemm/array_program.h"
 #include "npu/gemm/packing.h"
 #include "npu/runtime/device.h"
@@ -36,7 +37,8 @@ class NpuLinear {
   };
 
   // The device has no image yet and outlives the result; `pool`, which shares packing and unpacking, may be null.
-  static Result<NpuLinear> open(NpuDevice& device, ThreadPool* pool = nullptr);
+  // `code`: compiled cores; an NPU takes the image only where they hold every core of it, else Errc::unsupported.
+  static Result<NpuLinear> open(NpuDevice& device, ThreadPool* pool = nullptr, std::span<const CoreCode> code = embedded_core_code());
 
   // Packs and uploads; the number of the set.
   Result<uint32_t> add(std::span<const Matrix> matrices, uint32_t cols);

@@ -14,16 +14,24 @@
 
 namespace onebit::npu::gemm {
 
-struct Replay {
-  const design::PlacedStore& store;
-  uint32_t address;                   // of the first slot, bytes in the memory tile
-  uint32_t chunk_bytes;
-  std::vector<uint32_t> slot_chunks;  // at most as many as the store has slots
-  uint32_t sends;                     // of every fill; slots are sent in turn, all of them, so often
+struct Slot {
+  uint32_t address = 0;  // bytes in the memory tile
+  bool east = false;     // of the memory tile east of the store's
+  uint32_t chunks = 0;
 };
 
-// `chunks` over at most kSlots slots: two in the first, so that sending starts early, the others equal.
-std::vector<uint32_t> spread(uint32_t chunks);
+struct Replay {
+  const design::PlacedStore& store;
+  uint32_t chunk_bytes;
+  std::vector<Slot> slots;  // at most as many as the store has
+  uint32_t sends;           // of every fill; slots are sent in turn, all of them, so often
+  bool filled = false;      // from an earlier replay of the same slots: nothing is received
+};
+
+// `chunks` from `address` on over at most kSlots slots: two in the first, so that sending starts early, the others equal.
+std::vector<Slot> spread(uint32_t address, uint32_t chunk_bytes, uint32_t chunks);
+// Half of them in the store's memory tile and half in the one to the east, both ending at `end`.
+std::vector<Slot> spread_over_two(uint32_t end, uint32_t chunk_bytes, uint32_t chunks);
 
 // `passes` fills of all slots, then one of the last `tail` slots.
 void add_replay(const design::Lowered& lowered, const Replay& replay, uint32_t passes, uint32_t tail, design::Sequence& s);

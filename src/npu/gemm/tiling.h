@@ -18,6 +18,8 @@ inline constexpr uint32_t kRows = 4, kColumns = 8;  // of cores
 inline constexpr uint32_t kTileM = 32, kTileN = 160, kChunkK = 256, kStripN = 32;
 inline constexpr uint32_t kStrips = kTileN / kStripN;
 inline constexpr uint32_t kWaveM = kRows * kTileM, kWaveN = kColumns * kTileN;
+// Activations of core row r pass through memory tile 2 r and may lie in the one east of it as well.
+inline constexpr uint32_t kTilesOfRow = kColumns / kRows;
 inline constexpr uint32_t kHalves = 2, kHalfRows = kRows / kHalves, kHalfM = kHalfRows * kTileM;
 
 inline constexpr uint32_t kChunkBytesX = kTileM * kChunkK;      // int8

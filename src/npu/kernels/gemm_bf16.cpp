@@ -2,21 +2,22 @@
 //
 // m and n are multiples of 16, k of 8. Blocks of 8 x 8 as in gemm_i8_i32.cpp: A and B 128 bytes each, C 256.
 //
-// Compiled with AIE_API_EMULATE_BFLOAT16_MMUL_WITH_BFP16, which makes 8 x 8 x 8 one multiplication of blocks whose eight
+// Compiled with AIE_API_EMULATE_BFLOAT16_MMUL_WITH_BFP16=1, which makes 8 x 8 x 8 one multiplication of blocks whose eight
 // values share an exponent. That keeps 8 bits of each factor beside the exponent of the largest of eight: less than bfloat16
 // has where magnitudes differ within a row of A's or a column of B's block. The model on the host multiplies bfloat16
 // exactly and sums in fp32.
 //
 // Schedule. A group is 2 x 2 blocks of C in four of the five accumulators. One step of k takes
-//   slot      per step of k                              per group beside the steps
-//   vec       4 VMAC
-//   lda, ldb  8 VLD (two for each block of A and B)      16 VLDA of C quarters (lda only)
-//   mv, st    2 for each of 4 blocks: bfloat16 to an accumulator's floats, those to shared exponents
-//   st                                                   16 VST of C quarters
-// The conversions go through the fifth accumulator, one block after the other: a VUPS-like move in mv, a narrowing store-like
-// move in st, with 3 cycles before the next may enter. Taken as 3 cycles for each block, 12 a step, which no measurement
-// of ours supports: vec is then busy a third of the time, 19.7 of 59 tera-operations on 32 cores. Groups as in
-// gemm_i8_i32.cpp: 16 + 7 + 6 + 16 cycles beside the steps.
+//   slot      per step of k                                            per group beside the steps
+//   vec       4 VMAC, 2 VMUL by one (blocks of B become floats)
+//   lda, ldb  8 VLD (two for each block of A and B)                    16 VLDA of C quarters (lda only)
+//   mv        4 VSHUFFLE (blocks of B transposed), 2 for blocks of A: bfloat16 to an accumulator's floats
+//   st        4, those floats to shared exponents                      16 VST of C quarters
+// aie_api transposes and converts in every mac; four of them share four conversions once the compiler has seen that they
+// are the same. Conversions go through the fifth accumulator, one block after the other, with 3 cycles before the next may
+// enter. Taken as 3 cycles for each block, 12 a step, which no measurement of ours supports: vec is then busy half of the
+// time, a third with products, 19.7 of 59 tera-operations on 32 cores. Groups as in gemm_i8_i32.cpp: 16 + 7 + 6 + 16 cycles
+// beside the steps.
 #include <aie_api/aie.hpp>
 
 #include "npu/kernels/kernels.h"

@@ -21,7 +21,7 @@ void gemm_i8_i32(const int8_t* a, const int8_t* b, int32_t* c, int32_t m, int32_
 void gemm_i8_t2_i32(const int8_t* a, const uint8_t* b, int32_t* c, int32_t m, int32_t k, int32_t n, int32_t column, int32_t accumulate);
 void gemv_t2_i32(const int8_t* x, const uint8_t* b, int32_t* y, int32_t k, int32_t n, int32_t accumulate);
 void gemm_bf16(const uint16_t* a, const uint16_t* b, float* c, int32_t m, int32_t k, int32_t n, int32_t accumulate);  // a, b: bfloat16
-void scale_bf16(const int32_t* sums, const int32_t* corrections, const float* scales, uint16_t* out, int32_t m, int32_t n);  // out: bfloat16
+void scale_bf16(const int32_t* sums, const int32_t* rows, uint16_t* out, int32_t m, int32_t n);  // out: bfloat16
 }
 
 namespace onebit::npu {

@@ -64,15 +64,14 @@ Status check_gemm_bf16(Args args) {
   return check_buffer(args, 2, m * n, 4);
 }
 
-// sums, corrections, scales, out, m, n
+// sums, rows, out, m, n
 Status check_scale_bf16(Args args) {
-  ONEBIT_TRY(check_count(args, 4, 8, 8));
-  ONEBIT_TRY(check_count(args, 5, 16, 16));
-  const uint64_t m = number(args, 4), n = number(args, 5);
+  ONEBIT_TRY(check_count(args, 3, 8, 8));
+  ONEBIT_TRY(check_count(args, 4, 16, 16));
+  const uint64_t m = number(args, 3), n = number(args, 4);
   ONEBIT_TRY(check_buffer(args, 0, m * n, 4));
-  ONEBIT_TRY(check_buffer(args, 1, m * 8, 4));
-  ONEBIT_TRY(check_buffer(args, 2, m * 8, 4));
-  return check_buffer(args, 3, m * n, 2);
+  ONEBIT_TRY(check_buffer(args, 1, m * 16, 4));
+  return check_buffer(args, 2, m * n, 2);
 }
 
 constexpr HostKernel kKernels[] = {
@@ -85,7 +84,7 @@ constexpr HostKernel kKernels[] = {
         "gemm_i8_t2_i32"),
     bind_kernel<gemv_t2_i32, check_ternary_gemv, [](Args a) { return gemv_t2_i32_cycles(number(a, 3), number(a, 4)); }>("gemv_t2_i32"),
     bind_kernel<gemm_bf16, check_gemm_bf16, [](Args a) { return gemm_bf16_cycles(number(a, 3), number(a, 4), number(a, 5)); }>("gemm_bf16"),
-    bind_kernel<scale_bf16, check_scale_bf16, [](Args a) { return scale_bf16_cycles(number(a, 4), number(a, 5)); }>("scale_bf16"),
+    bind_kernel<scale_bf16, check_scale_bf16, [](Args a) { return scale_bf16_cycles(number(a, 3), number(a, 4)); }>("scale_bf16"),
 };
 
 }  // namespace

@@ -2,11 +2,11 @@
 // of gemm_i8_t2_i32.cpp, where results that leave the array should take half the bytes.
 //
 // sums: m x n in blocks of 8 x 8 as that kernel leaves them, blocks of odd columns 4 times too large; out: bfloat16 in the
-// same blocks. m is a multiple of 8, n of 16. corrections and scales hold each row's value eight times, m x 8, so that a
-// vector of them fits two rows of a block; a row's correction is the sum of its activations, its scale the product of
-// the scales of activations and weights. Differences below 2^22 become floats exactly (odd blocks are compared with 4
-// times the correction and scaled by a quarter, both exact); the product is rounded to fp32, then to bfloat16. The device
-// makes an fp32 product of several bfloat16 ones and may differ in its last bit.
+// same blocks. m is a multiple of 8, n of 16. rows: m x 8 corrections (int32), then m x 8 scales (float), each row's value
+// eight times, so that a vector of them fits two rows of a block; a row's correction is the sum of its activations, its
+// scale the product of the scales of activations and weights. Differences below 2^22 become floats exactly (odd blocks are
+// compared with 4 times the correction and scaled by a quarter, both exact); the product is rounded to fp32, then to
+// bfloat16. The device makes an fp32 product of several bfloat16 ones and may differ in its last bit.
 //
 // Schedule, for 16 elements: 1 VLDA, 1 VSUB (mv), the conversion to float, the product of two fp32 vectors, which takes
 // about nine products of bfloat16 parts in the vec slot, the narrowing move, 1 VST of half a vector. Taken as 16 cycles, not
@@ -15,8 +15,9 @@
 
 #include "npu/kernels/kernels.h"
 
-extern "C" void scale_bf16(const int32_t* __restrict sums, const int32_t* __restrict corrections, const float* __restrict scales, uint16_t* out_bits,
-                           int32_t m, int32_t n) {
+extern "C" void scale_bf16(const int32_t* __restrict sums, const int32_t* __restrict rows, uint16_t* out_bits, int32_t m, int32_t n) {
+  const int32_t* __restrict corrections = rows;
+  const auto* __restrict scales = reinterpret_cast<const float*>(rows + m * 8);
   auto* __restrict out = reinterpret_cast<bfloat16*>(out_bits);
   aie::set_rounding(aie::rounding_mode::conv_even);
   for (int32_t i = 0; i < m / 8; ++i)

@@ -131,21 +131,20 @@ TEST(TernaryKernels, Bf16GemmEqualsTheTripleLoop) {
 TEST(TernaryKernels, ScaleGivesRoundedProducts) {
   std::mt19937 random(7);
   for (const auto& [m, n] : {std::pair{8, 16}, {32, 32}, {16, 160}}) {
-    Aligned<int32_t> sums(m * n), corrections(m * 8);
-    Aligned<float> scales(m * 8);
+    Aligned<int32_t> sums(m * n), rows(m * 16);
     Aligned<uint16_t> out(m * n);
     for (int i = 0; i < m * n; ++i) sums[i] = static_cast<int32_t>(random() % 2000000) - 1000000;
     for (int i = 0; i < m * 8; ++i) {
-      corrections[i] = i % 8 ? corrections[i - 1] : static_cast<int32_t>(random() % 20000) - 10000;
-      scales[i] = i % 8 ? scales[i - 1] : static_cast<float>(random() % 1000 + 1) / 65536;
+      rows[i] = i % 8 ? rows[i - 1] : static_cast<int32_t>(random() % 20000) - 10000;
+      rows[m * 8 + i] = i % 8 ? rows[m * 8 + i - 1] : std::bit_cast<int32_t>(static_cast<float>(random() % 1000 + 1) / 65536);
     }
-    const Status status = run("scale_bf16", {sums.arg(), corrections.arg(), scales.arg(), out.arg(), number(m), number(n)});
+    const Status status = run("scale_bf16", {sums.arg(), rows.arg(), out.arg(), number(m), number(n)});
     ASSERT_TRUE(status) << status.error().message;
     for (int i = 0; i < m; ++i)
       for (int j = 0; j < n; ++j) {
         const int at = (i / 8 * (n / 8) + j / 8) * 64 + i % 8 * 8 + j % 8;
         const int factor = j / 8 % 2 ? 4 : 1;
-        const float want = static_cast<float>(sums[at] - factor * corrections[i * 8]) * (scales[i * 8] / static_cast<float>(factor));
+        const float want = static_cast<float>(sums[at] - factor * rows[i * 8]) * (std::bit_cast<float>(rows[m * 8 + i * 8]) / static_cast<float>(factor));
         const float got = std::bit_cast<float>(uint32_t{out[at]} << 16);
         ASSERT_LE(std::abs(got - want), std::abs(want) / 256) << m << "x" << n << " at " << i << ", " << j;  // half a unit of 8 bits
       }

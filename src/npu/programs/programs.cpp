@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "npu/programs/gemm.h"
+#include "npu/programs/ternary.h"
 
 namespace onebit::npu {
 
@@ -14,7 +15,8 @@ std::span<const ExampleProgram> example_programs() {
   static const std::vector<ExampleProgram> kPrograms{
       passthrough_program(), passthrough_core_program(), transpose_program(1), transpose_program(2), transpose_program(4),
       add_one_program(),     add_one_32_program(),       pipeline_program(),   broadcast_join_program(),
-      gemm_1_program(),      gemm_8x4_program(),
+      gemm_1_program(),      gemm_8x4_program(),         gemm_bf16_1_program(), gemm_bf16_8x4_program(),
+      gemv_ternary_program(), linear_bf16_program(),
   };
   return kPrograms;
 }

@@ -297,6 +297,7 @@ TEST(AieMmul, BlocksAreRowMajor) {
     check_mmul<4, 16, 16, int8, int4>(random);
     check_mmul<4, 16, 16, int8, uint4>(random);
     check_mmul<4, 4, 8, int16, int16>(random);
+    check_mmul<8, 2, 8, uint16, int16>(random);
     check_mmul<8, 8, 8, bfloat16, bfloat16>(random);
     check_mmul<4, 8, 8, bfloat16, bfloat16>(random);
     check_mmul<4, 8, 4, bfloat16, bfloat16>(random);
@@ -315,6 +316,37 @@ TEST(AieMmul, ExtremesDoNotSaturate) {
   aie::mmul<8, 8, 8, int8, int8> c(aie::broadcast<int32, 64>(INT32_MAX));
   c.mac(aie::broadcast<int8, 64>(int8{-128}), aie::broadcast<int8, 64>(int8{-128}));
   EXPECT_EQ(static_cast<uint32>(c.to_vector<int32>().get(63)), 0x7FFFFFFFu + 8u * 16384u);
+}
+
+// What the headers of this generation do not have, the model has not either: a kernel that needs it does not compile here.
+template <class T, class U>
+concept Unpacks = requires(aie::vector<T, 32> v) { v.template unpack<U>(); };
+template <class T, class U>
+concept Packs = requires(aie::vector<T, 32> v) { v.template pack<U>(); };
+template <class A, class B>
+concept Multiplies = requires(aie::vector<A, 32> a, aie::vector<B, 32> b) { aie::mul(a, b); };
+template <class T>
+concept HasBits = requires(aie::vector<T, 32> v) { aie::bit_and(v, v); };
+template <class T>
+concept BecomesFloat = requires(aie::vector<T, 32> v) { aie::to_float(v, 0); };
+
+TEST(AieModel, HasNoMoreThanTheHeaders) {
+  using namespace aie::detail;
+  EXPECT_FALSE((mmul_exists<4, 8, 4, int8, int8>()));    // of the generation before
+  EXPECT_FALSE((mmul_exists<4, 16, 8, int8, int8>()));   // sparse only
+  EXPECT_FALSE((mmul_exists<4, 16, 8, int8, int4>()));
+  EXPECT_FALSE((mmul_exists<8, 8, 8, int8, uint4>()));
+  EXPECT_FALSE((mmul_exists<4, 4, 4, int16, int16>()));
+  EXPECT_FALSE((mmul_exists<4, 16, 8, bfloat16, bfloat16>()));
+  EXPECT_FALSE((mmul_exists<8, 8, 8, float, float>()));
+  EXPECT_FALSE((mmul_exists<8, 8, 8, bfloat16, int8>()));
+  EXPECT_FALSE((mmul_tag_exists<8, acc64, int8, int8>()));
+  EXPECT_FALSE((mmul_tag_exists<2, acc64, int16, int16>()));
+  static_assert(std::is_same_v<aie::mmul<4, 4, 8, int16, int16>::accum_type, aie::accum<acc64, 32>>);
+  static_assert(Unpacks<uint4, uint8> && Unpacks<int8, int16> && !Unpacks<int16, int32> && !Unpacks<int4, int16> && !Unpacks<bfloat16, float>);
+  static_assert(Packs<int16, int8> && Packs<uint8, uint4> && !Packs<int32, int16> && !Packs<int16, int4>);
+  static_assert(Multiplies<int32, int32> && Multiplies<int32, int16> && !Multiplies<int32, int8> && !Multiplies<int8, int32> && !Multiplies<bfloat16, float>);
+  static_assert(HasBits<uint8> && !HasBits<bfloat16> && BecomesFloat<int32> && !BecomesFloat<float>);
 }
 
 TEST(AieCore, LocksReachTheHooks) {

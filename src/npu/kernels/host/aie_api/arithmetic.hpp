@@ -41,6 +41,14 @@ L lane_product(A a, B b) {
   }
 }
 
+// Pairs that can be multiplied, by the second one (is_valid_mul_op in aie.hpp).
+template <class A, class B>
+constexpr bool mul_exists() {
+  constexpr unsigned a = type_bits<A>, b = type_bits<B>;
+  if (is_float<A> || is_float<B>) return std::is_same_v<A, B>;
+  return b == 4 ? a <= 8 : b == 8 ? a <= 16 : b == 16 ? a >= 8 : a >= 16;
+}
+
 // An element, or a reference to one within a vector.
 template <class S>
 struct elem_value { using type = S; };
@@ -73,19 +81,27 @@ vector<T, N> max(const vector<T, N>& a, const vector<T, N>& b) {
   return detail::zip(a, b, [](auto x, auto y) { return x < y ? y : x; });
 }
 template <class T, unsigned N>
-vector<T, N> bit_and(const vector<T, N>& a, const vector<T, N>& b) {
+vector<T, N> bit_and(const vector<T, N>& a, const vector<T, N>& b)
+  requires(!detail::is_float<T>)
+{
   return detail::zip(a, b, [](auto x, auto y) { return x & y; });
 }
 template <class T, unsigned N>
-vector<T, N> bit_or(const vector<T, N>& a, const vector<T, N>& b) {
+vector<T, N> bit_or(const vector<T, N>& a, const vector<T, N>& b)
+  requires(!detail::is_float<T>)
+{
   return detail::zip(a, b, [](auto x, auto y) { return x | y; });
 }
 template <class T, unsigned N>
-vector<T, N> bit_xor(const vector<T, N>& a, const vector<T, N>& b) {
+vector<T, N> bit_xor(const vector<T, N>& a, const vector<T, N>& b)
+  requires(!detail::is_float<T>)
+{
   return detail::zip(a, b, [](auto x, auto y) { return x ^ y; });
 }
 template <class T, unsigned N>
-vector<T, N> bit_not(const vector<T, N>& a) {
+vector<T, N> bit_not(const vector<T, N>& a)
+  requires(!detail::is_float<T>)
+{
   return detail::zip(a, a, [](auto x, auto) { return ~x; });
 }
 template <class T, unsigned N>
@@ -201,7 +217,9 @@ template <class Tag, class T, unsigned N>
 accum<Tag, N> sub(const accum<Tag, N>& a, const vector<T, N>& b) { return sub(a, accum<Tag, N>(b)); }
 
 template <class Tag = accauto, class A, class B, unsigned N>
-auto mul(const vector<A, N>& a, const vector<B, N>& b) {
+auto mul(const vector<A, N>& a, const vector<B, N>& b)
+  requires(detail::mul_exists<A, B>())
+{
   accum<detail::choose_tag<Tag, A, B>, N> out;
   using L = typename decltype(out)::lane_type;
   for (unsigned i = 0; i < N; ++i) out.lanes[i] = detail::lane_product<L>(a.lanes[i], b.lanes[i]);
@@ -220,7 +238,9 @@ auto mul(S a, const vector<B, N>& b) {
 
 // Numbers times 2^-shift as fp32.
 template <class T, unsigned N>
-vector<float, N> to_float(const vector<T, N>& v, int shift = 0) {
+vector<float, N> to_float(const vector<T, N>& v, int shift = 0)
+  requires(!detail::is_float<T>)
+{
   vector<float, N> out;
   for (unsigned i = 0; i < N; ++i) out.lanes[i] = std::ldexp(static_cast<float>(v.lanes[i]), -shift);
   return out;

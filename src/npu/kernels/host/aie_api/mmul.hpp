@@ -6,16 +6,29 @@
 namespace aie {
 namespace detail {
 
-// The shapes of this generation that the model offers, one multiplication instruction each or the emulation the public
-// API has for them.
+// The shapes that the headers of this generation specialise (detail/aie2p/mmul_*.hpp), of those types that the model offers.
+template <class T>
+inline constexpr bool is_byte = std::is_same_v<T, int8> || std::is_same_v<T, uint8>;
+template <class T>
+inline constexpr bool is_half = std::is_same_v<T, int16> || std::is_same_v<T, uint16>;
+template <class T>
+inline constexpr bool is_bf16 = std::is_same_v<T, bfloat16>;
+
 template <unsigned M, unsigned K, unsigned N, class A, class B>
 constexpr bool mmul_exists() {
-  constexpr bool a8 = type_bits<A> == 8, a16 = type_bits<A> == 16, b8 = type_bits<B> == 8;
-  if (is_float<A>) return K == 8 && ((M == 8 && N == 8) || (M == 4 && N == 8) || (M == 8 && N == 4) || (M == 4 && N == 4));
-  if (a8 && is_nibble<B>) return M == 4 && K == 16 && N == 16;
-  if (a8 && b8) return K == 8 && N == 8 && (M == 8 || M == 4 || M == 2);
-  if (a16 && type_bits<B> == 16) return M == 4 && K == 4 && N == 8;
+  constexpr auto is = [](unsigned m, unsigned k, unsigned n) { return M == m && K == k && N == n; };
+  if (is_byte<A> && is_byte<B>) return is(8, 8, 8) || is(4, 8, 8) || is(2, 8, 8);                                                // mmul_8_8.hpp
+  if (is_byte<A> && is_nibble<B>) return is(4, 16, 16);                                                                         // mmul_8_4.hpp
+  if (is_half<A> && is_half<B>) return is(4, 4, 8) || is(2, 4, 8) || is(8, 2, 8) || is(4, 2, 8) || is(8, 1, 8);                 // mmul_16_16.hpp
+  if (is_bf16<A> && is_bf16<B>) return is(8, 8, 8) || is(4, 8, 8) || is(8, 8, 4) || is(4, 8, 4) || is(8, 1, 8);                 // mmul_bf16_bf16.hpp
   return false;
+}
+// Blocks of 16-bit operands four deep are summed in 64 bits whatever the tag says (mmul_16_16.hpp); all others in 32.
+template <unsigned K, class A, class B>
+using mmul_tag = std::conditional_t<is_bf16<A>, accfloat, std::conditional_t<is_half<A> && K == 4, acc64, acc32>>;
+template <unsigned K, class Tag, class A, class B>
+constexpr bool mmul_tag_exists() {
+  return std::is_same_v<Tag, accauto> || std::is_same_v<Tag, mmul_tag<K, A, B>> || (is_half<A> && K == 4 && std::is_same_v<Tag, acc32>);
 }
 
 // acc += a * b on lanes modulo 2^bits. Operands of at most 8 bits are widened to 16 first: a product of two 16-bit numbers
@@ -53,14 +66,15 @@ void multiply_accumulate(L* acc, const A* a, const B* b) {
 
 }  // namespace detail
 
-template <unsigned M, unsigned K, unsigned N, class A, class B = A, class Tag = accauto>
+template <unsigned M_Elems, unsigned K_Elems, unsigned N_Elems, class A, class B = A, class Tag = accauto>
 struct mmul {
-  static_assert(detail::mmul_exists<M, K, N, A, B>(), "this generation has no such mmul");
-  static constexpr unsigned M_Elems = M, K_Elems = K, N_Elems = N;
+  static_assert(detail::mmul_exists<M_Elems, K_Elems, N_Elems, A, B>(), "aie_api/detail/aie2p/mmul_*.hpp has no such shape for these types");
+  static_assert(detail::mmul_tag_exists<K_Elems, Tag, A, B>(), "aie_api/detail/aie2p/mmul_*.hpp has this shape with another accumulator");
+  static constexpr unsigned M = M_Elems, K = K_Elems, N = N_Elems;
   static constexpr unsigned size_A = M * K, size_B = K * N, size_C = M * N;
   using vector_A_type = vector<A, size_A>;
   using vector_B_type = vector<B, size_B>;
-  using accum_type = accum<detail::choose_tag<Tag, A, B>, size_C>;
+  using accum_type = accum<detail::mmul_tag<K_Elems, A, B>, size_C>;
 
   mmul() = default;  // its first mac is a mul
   mmul(const accum_type& acc) : zero(false), data(acc) {}

@@ -133,6 +133,19 @@ template <> struct narrower<uint16> { using type = uint8; };
 template <> struct narrower<int32> { using type = int16; };
 template <> struct narrower<uint32> { using type = uint16; };
 
+// What unpack and pack make of each other: a step of twice the bits, to at most 16, from at least 4
+// (detail/aie2/vector.hpp).
+template <class T, class U>
+constexpr bool unpacks() {
+  if constexpr (std::is_void_v<U>) return false;
+  else return !is_float<T> && !is_float<U> && type_bits<U> == 2 * type_bits<T> && type_bits<U> <= 16;
+}
+template <class T, class U>
+constexpr bool packs() {
+  if constexpr (std::is_void_v<U>) return false;
+  else return unpacks<U, T>();
+}
+
 template <class Tag>
 struct acc_lane;
 template <> struct acc_lane<acc32> { using type = std::int32_t; };

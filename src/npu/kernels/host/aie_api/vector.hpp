@@ -156,15 +156,18 @@ class vector {
   }
 
   template <class U = typename detail::wider<T>::type>
-  vector<U, N> unpack() const {
-    static_assert(detail::type_bits<U> > detail::type_bits<T>);
+  vector<U, N> unpack() const
+    requires(detail::unpacks<T, U>())
+  {
     vector<U, N> out;
     for (unsigned i = 0; i < N; ++i) out.lanes[i] = static_cast<detail::lane_t<U>>(lanes[i]);
     return out;
   }
   // Sign chosen at run time: extends the bits of each element by their top bit, or by zero.
   template <class U = typename detail::wider<T>::type>
-  vector<U, N> unpack_sign(bool sign) const {
+  vector<U, N> unpack_sign(bool sign) const
+    requires(detail::unpacks<T, U>())
+  {
     vector<U, N> out;
     constexpr unsigned shift = 64 - detail::type_bits<T>;
     for (unsigned i = 0; i < N; ++i) {
@@ -175,8 +178,9 @@ class vector {
   }
   // To a narrower type by the saturation in force.
   template <class U = typename detail::narrower<T>::type>
-  vector<U, N> pack() const {
-    static_assert(detail::type_bits<U> < detail::type_bits<T>);
+  vector<U, N> pack() const
+    requires(detail::packs<T, U>())
+  {
     vector<U, N> out;
     for (unsigned i = 0; i < N; ++i) out.lanes[i] = detail::saturated<U>(lanes[i]);
     return out;
