@@ -15,7 +15,7 @@ for group in "$@"; do
     lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;
     npu) wanted+=(xilinx-bootgen) ;;
     capi) wanted+=(pkg-config=pkg-config abidiff=abigail-tools) ;;
-    rust) wanted+=(rustc=rustc cargo=cargo) ;;
+    rust) wanted+=(rustc=rustc cargo=cargo cargo-clippy=rust-clippy) ;;
     neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
     *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust or neon" >&2; exit 2 ;;
   esac

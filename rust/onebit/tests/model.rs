@@ -151,9 +151,16 @@ fn threads_share_a_model() {
     let model = load(Kind::Cpu);
     let prompts = ["Noah", "Elizabeth", "And Moses", "Mr. Darcy"];
     let expected: Vec<String> = prompts.iter().map(|p| greedy(&model, p, 16)).collect();
-    let got: Vec<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = prompts.iter().map(|p| scope.spawn(|| greedy(&model, p, 16))).collect();
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    let mut got = Vec::new();
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for prompt in prompts {
+            let model = &model;
+            threads.push(scope.spawn(move || greedy(model, prompt, 16)));
+        }
+        for thread in threads {
+            got.push(thread.join().unwrap());
+        }
     });
     assert_eq!(got, expected);
 }
