@@ -29,7 +29,7 @@ Failure::Failure(Error error) : status(status_of(error.code)), message(std::move
 
 onebit_status report(onebit_status status, std::string_view message) noexcept {
   const size_t n = std::min(message.size(), kMessageBytes - 1);
-  std::copy_n(message.data(), n, t_message);
+  message.copy(t_message, n);
   t_message[n] = 0;
   return status;
 }

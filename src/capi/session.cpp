@@ -36,7 +36,7 @@ onebit_status on_session(const onebit_session* session, Body&& body) noexcept {
 }
 // The same where the text may change: an exception on the way leaves it in no known state.
 template <class Body>
-onebit_status changing(onebit_session* session, Body&& body) noexcept {
+onebit_status changing(onebit_session* session, Body&& body) {
   return on_session(session, [&]() -> Outcome {
     try {
       return body();
