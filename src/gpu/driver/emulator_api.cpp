@@ -42,9 +42,13 @@ int do_or_record(void* stream, Work work) {
   return 0;
 }
 
+// Holds NaN and impossible sizes until something is written.
 int allocate(void** out, size_t bytes) {
-  *out = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  return *out ? 0 : kOutOfMemory;
+  const size_t whole = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  *out = std::aligned_alloc(kAlignment, whole);
+  if (!*out) return kOutOfMemory;
+  std::memset(*out, 0xff, whole);
+  return 0;
 }
 
 int copy(void* to, const void* from, size_t bytes, void* stream) {

@@ -1,51 +1,20 @@
 #include "gpu/runtime/gpu_weights.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/checked.h"
+#include "gpu/kernels/pack.h"
 
 namespace onebit::gpu {
 namespace {
 
 constexpr size_t kStagingBytes = size_t{32} << 20;
 
-// One tile (1024 bytes) of a unit from 16 rows of codes, `have` of which are in columns [0, have) of the tile.
-void pack_tile(Packing packing, const uint8_t* const* rows, uint32_t first, uint32_t have, uint8_t* out) {
-  const uint32_t fields = tile_fields(packing);
-  for (uint32_t slot = 0; slot < kUnitRows; ++slot) {
-    const uint8_t* codes = rows[slot] + first;
-    const auto code = [&](uint32_t field, uint32_t quarter, uint32_t j) -> uint32_t {
-      const uint32_t column = 64 * (field / 4) + 16 * quarter + 4 * (field % 4) + j;
-      return column < have ? codes[column] : 1;
-    };
-    for (uint32_t quarter = 0; quarter < 4; ++quarter) {
-      const uint32_t lane = slot % 8 * 4 + quarter;
-      uint8_t* bytes = out + slot / 8 * (kTileBytes / 2) + lane * 16;
-      if (packing == Packing::p2) {
-        for (uint32_t b = 0; b < 16; ++b) {
-          const uint32_t word = b / 4, j = b % 4;
-          uint32_t byte = 0;
-          for (uint32_t i = 0; i < 4; ++i) byte |= code(4 * word + i, quarter, j) << (2 * i);
-          bytes[b] = static_cast<uint8_t>(byte);
-        }
-        continue;
-      }
-      for (uint32_t b = 0; b < 16; ++b) {
-        const uint32_t word = b / 4, j = b % 4;
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < 5; ++i) n = 3 * n + code(fields / 4 * word + i, quarter, j);
-        bytes[b] = static_cast<uint8_t>((256 * n + 242) / 243);
-      }
-    }
-  }
-}
-
 // Uploads and what has to be remembered while doing so.
 class Uploader {
  public:
   Uploader(KernelSet& kernels, Packing packing, ThreadPool& pool, GpuWeights& w)
-      : kernels_(kernels), device_(kernels.device()), packing_(packing), pool_(pool), w_(w) {}
+      : device_(kernels.device()), packing_(packing), pool_(pool), w_(w) {}
 
   Status vector(const std::vector<float>& from, const char* what, Memory& to) {
     if (from.empty()) return {};
@@ -59,8 +28,11 @@ class Uploader {
     describe(from, to);
     if (!to.ternary) return table(*from.tensor, from.i2s, to.type, to.memory, true);
     to.units = ceil_div(to.rows, kUnitRows);
-    return ternary(to, [&](uint32_t row, uint8_t* codes) {
-      if (row < from.rows) cpu::unpack_ternary_row(from.ternary, row, codes);
+    return ternary(to, [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
+      const uint32_t row = unit * kUnitRows + slot;
+      if (row >= from.rows) return false;
+      cpu::unpack_ternary_row(from.ternary, row, codes);
+      return true;
     });
   }
   Status gated(const cpu::Linear& gate, const cpu::Linear& up, GpuLayer& layer) {
@@ -73,10 +45,12 @@ class Uploader {
     describe(up, layer.up);
     constexpr uint32_t kHalf = kUnitRows / 2;
     layer.gate.units = ceil_div(gate.rows, kHalf);
-    return ternary(layer.gate, [&](uint32_t slot, uint8_t* codes) {
-      const uint32_t row = slot / kUnitRows * kHalf + slot % kHalf;
-      const cpu::Linear& from = slot % kUnitRows < kHalf ? gate : up;
-      if (row < from.rows) cpu::unpack_ternary_row(from.ternary, row, codes);
+    return ternary(layer.gate, [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
+      const uint32_t row = unit * kHalf + slot % kHalf;
+      const cpu::Linear& from = slot < kHalf ? gate : up;
+      if (row >= from.rows) return false;
+      cpu::unpack_ternary_row(from.ternary, row, codes);
+      return true;
     });
   }
 
@@ -116,12 +90,15 @@ class Uploader {
     to.scale = from.scale;
     to.ternary = from.is_ternary();
   }
-  Status ternary(GpuMatrix& to, const SlotCodes& codes) {
+  Status ternary(GpuMatrix& to, const UnitCodes& codes) {
     const size_t bytes = packed_bytes(packing_, to.units, to.cols);
     ONEBIT_ASSIGN(to.memory, allocate(bytes, "ternary weights"));
     w_.step_bytes += bytes;
     ONEBIT_TRY(stage(bytes));
-    pack_units(packing_, to.units, to.cols, pool_, codes, staging_.data());
+    const size_t unit = packed_bytes(packing_, 1, to.cols);
+    pool_.parallel_for(to.units, [&](size_t i, unsigned) {
+      pack_units(packing_, static_cast<uint32_t>(i), 1, to.cols, codes, staging_.data() + i * unit);
+    });
     return copy(to.memory, 0, staging_.data(), bytes);
   }
   Status stage(size_t bytes) {
@@ -134,7 +111,6 @@ class Uploader {
     return device_.wait();
   }
 
-  KernelSet& kernels_;
   Device& device_;
   Packing packing_;
   ThreadPool& pool_;
@@ -175,24 +151,6 @@ Status make_head(KernelSet& kernels, Uploader& uploader, GpuWeights& w, const Mo
 }  // namespace
 
 Packing preferred_packing(const DeviceInfo& info) { return info.integrated ? Packing::p16 : Packing::p2; }
-
-void pack_units(Packing packing, uint32_t units, uint32_t cols, ThreadPool& pool, const SlotCodes& row_codes, uint8_t* out) {
-  const uint32_t tile = tile_columns(packing), count = tiles(packing, cols);
-  const size_t padded = size_t{count} * tile + 64;
-  const size_t unit_bytes = size_t{count} * kTileBytes;
-  std::vector<std::vector<uint8_t>> codes(pool.size());
-  pool.parallel_for(units, [&](size_t unit, unsigned worker) {
-    std::vector<uint8_t>& mine = codes[worker];
-    mine.assign(kUnitRows * padded, 1);
-    const uint8_t* rows[kUnitRows];
-    for (uint32_t slot = 0; slot < kUnitRows; ++slot) {
-      rows[slot] = mine.data() + slot * padded;
-      row_codes(static_cast<uint32_t>(unit) * kUnitRows + slot, mine.data() + slot * padded);
-    }
-    for (uint32_t t = 0; t < count; ++t)
-      pack_tile(packing, rows, t * tile, std::min(tile, cols - t * tile), out + unit * unit_bytes + size_t{t} * kTileBytes);
-  });
-}
 
 Result<GpuWeights> upload_weights(KernelSet& kernels, const Model& model, Packing packing, ThreadPool& pool, const LoadProgress& progress) {
   const ModelConfig& c = model.config();

@@ -2,7 +2,6 @@
 // the CPU has packed and from the tensors of the file.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "base/result.h"
@@ -49,11 +48,6 @@ struct GpuWeights {
 
 // 1.6 bits where the memory is the CPU's, 2 where memory is fast enough for the arithmetic of unpacking to show.
 Packing preferred_packing(const DeviceInfo& info);
-
-// `codes` of all rows of a matrix, at gpu/kernels/kernels.h's places: out[packed_bytes(packing, units, cols)].
-// row_codes(slot_row, out): codes of slot row 0 .. 16 * units - 1; rows that do not exist are left at code 1.
-using SlotCodes = std::function<void(uint32_t slot_row, uint8_t* codes)>;
-void pack_units(Packing packing, uint32_t units, uint32_t cols, ThreadPool& pool, const SlotCodes& row_codes, uint8_t* out);
 
 // Errors: Errc::out_of_memory and Errc::device; a matrix that the kernels cannot hold.
 Result<GpuWeights> upload_weights(KernelSet& kernels, const Model& model, Packing packing, ThreadPool& pool, const LoadProgress& progress);
