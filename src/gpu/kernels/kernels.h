@@ -211,13 +211,14 @@ constexpr uint32_t prefill_rows(uint32_t d) { return d == 256 ? 16 : 32; }
 //                   each group of 64 rows
 //   head_threshold  grid: tokens: a value that at least k rows reach
 //   head_collect    grid x: head_groups(vocab), y: tokens: rows whose upper bound reaches it
-//   head_rescore    grid x: any, y: tokens: these rows in full precision
+//   head_rescore    grid x: kRescoreBlocks, y: tokens: these rows in full precision
 //   head_select     grid: tokens: the k best, and a choice among them
 // The choice with temperature 0 is that of a full pass in full precision; so are the k best. The bound is that of
 // src/cpu/head.h with another copy.
 constexpr uint32_t kHeadRows = 64;
 constexpr uint32_t head_groups(uint32_t vocab) { return (vocab + kHeadRows - 1) / kHeadRows; }
 constexpr uint32_t head_stride(uint32_t dim) { return (dim + 15) / 16 * 16; }
+constexpr uint32_t kRescoreBlocks = 128;
 constexpr uint32_t kMaxTopK = 1024;
 struct SampleParameters {  // in device memory, one a token
   uint64_t random;      // state of SplitMix64, moves on by one draw
