@@ -66,6 +66,9 @@ struct Api {
   int (*launch)(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
                 unsigned shared_bytes, void* stream, void** parameters, void** extra) = nullptr;
 
+  // CUDA 11.8 and later: see launch_overlapping(). May be null.
+  int (*launch_with_attributes)(const void* configuration, void* function, void** parameters, void** extra) = nullptr;
+
   int (*capture_begin)(void* stream, int mode) = nullptr;
   int (*capture_end)(void* stream, void** graph) = nullptr;
   int (*graph_destroy)(void* graph) = nullptr;
@@ -101,6 +104,11 @@ int attribute_number(Backend backend, Attribute attribute);
 std::string error_text(const Api& api, int error);
 // "gfx1151" or "sm_90"; "" when the library does not say.
 std::string architecture(const Api& api, int ordinal, int device);
+
+// launch() on a device of CUDA generation 9.0 or later, for kernels that call griddepcontrol.wait before they touch what
+// earlier launches of the stream write: they may start while those still run, which hides the time between launches.
+int launch_overlapping(const Api& api, void* function, const unsigned (&grid)[3], const unsigned (&block)[3], unsigned shared_bytes, void* stream,
+                       void** parameters);
 
 // The names a library is looked for by, best first; each is given to dlopen as it is.
 std::string default_names(Backend backend);  // "libamdhip64.so.7:libamdhip64.so.6:libamdhip64.so.5"

@@ -1,11 +1,21 @@
 #include "gpu/driver/device.h"
 
 #include <atomic>
+#include <charconv>
 
 namespace onebit::gpu {
 namespace {
 
 constexpr int kNameLength = 256;
+
+constexpr int kFirstOverlapping = 90;
+
+// N of "sm_N", else 0.
+int generation(const std::string& architecture) {
+  int n = 0;
+  if (architecture.starts_with("sm_")) std::from_chars(architecture.data() + 3, architecture.data() + architecture.size(), n);
+  return n;
+}
 
 std::atomic<uint64_t> g_serial{0};
 thread_local uint64_t t_current = 0;  // serial of the device that is this thread's current one
@@ -78,6 +88,7 @@ Status Device::start(int ordinal) {
   info_.architecture = architecture(api_, ordinal, device_);
   info_.name = text[0] ? text.data() : name(api_.backend);
   if (info_.architecture.empty()) return fail(Errc::device, "{}: its architecture is not known", info_.name);
+  overlapping_ = api_.launch_with_attributes && generation(info_.architecture) >= kFirstOverlapping;
   if (api_.context_retain) ONEBIT_TRY(check(api_.context_retain(&context_, device_), "opening a context"));
   serial_ = ++g_serial;
   ONEBIT_TRY(enter());
@@ -190,7 +201,8 @@ Result<Function> Device::function(const Module& module, const char* name) {
 
 Status Device::launch(Function function, const char* name, Grid grid, Grid block, unsigned shared_bytes, void** parameters) {
   ONEBIT_TRY(enter());
-  const int error = api_.launch(function, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, stream_, parameters, nullptr);
+  const int error = overlapping_ ? launch_overlapping(api_, function, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes, stream_, parameters)
+                                 : api_.launch(function, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, stream_, parameters, nullptr);
   if (error != 0) return failed(error, fmt::format("launching {}", name));
   ++(capturing_ ? captured_launches_ : counts_.launches);
   return {};

@@ -117,6 +117,8 @@ class Device {
   const DeviceInfo& info() const { return info_; }
   Backend backend() const { return api_.backend; }
   const DeviceCounts& counts() const { return counts_; }
+  // For other libraries on the same device.
+  void* stream() const { return stream_; }
   bool lost() const { return !lost_.empty(); }
 
   Result<Memory> allocate(size_t bytes, const char* what);
@@ -138,7 +140,8 @@ class Device {
   // image: a code object (an ELF file or PTX text) in memory; `what` names it in messages.
   Result<Module> load(const void* image, const std::string& what);
   Result<Function> function(const Module& module, const char* name);
-  // parameters: the address of each argument in order.
+  // parameters: the address of each argument in order. Kernels wait for earlier launches themselves (griddepcontrol.wait)
+  // where the device lets them start before those end.
   Status launch(Function function, const char* name, Grid grid, Grid block, unsigned shared_bytes, void** parameters);
 
   // Launches between the two are recorded and not executed.
@@ -169,6 +172,7 @@ class Device {
   uint64_t serial_ = 0;        // of all devices of this process: what a thread remembers as its current one
   void* context_ = nullptr;
   void* stream_ = nullptr;
+  bool overlapping_ = false;   // launches may start before earlier ones end: see launch_overlapping()
   bool capturing_ = false;
   uint64_t captured_launches_ = 0;
 };

@@ -23,7 +23,7 @@ struct Library {
 };
 const Library kHip = {Backend::hip, ONEBIT_STUB_HIP, "gfx1151", "hipModuleLaunchKernel", "hipMalloc"};
 const Library kHip5 = {Backend::hip, ONEBIT_STUB_HIP5, "gfx1151", "hipModuleLaunchKernel", "hipMalloc"};
-const Library kCuda = {Backend::cuda, ONEBIT_STUB_CUDA, "sm_90", "cuLaunchKernel", "cuMemAlloc_v2"};
+const Library kCuda = {Backend::cuda, ONEBIT_STUB_CUDA, "sm_90", "cuLaunchKernelEx", "cuMemAlloc_v2"};
 
 void PrintTo(const Library& library, std::ostream* out) { *out << library.path; }
 

@@ -1,7 +1,9 @@
 // HIP and CUDA behind the table: their names for its functions.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
@@ -122,6 +124,35 @@ std::string architecture(const Api& api, int ordinal, int device) {
   return target_of(properties.data() + (api.device_properties_6 ? kArchAt6 : kArchAt5));
 }
 
+namespace {
+
+// CUlaunchAttribute and CUlaunchConfig of cuda.h.
+struct LaunchAttribute {
+  int id;
+  int pad;
+  union {
+    int flag;
+    char bytes[64];
+  } value;
+};
+struct LaunchConfiguration {
+  unsigned grid[3], block[3], shared_bytes;
+  void* stream;
+  LaunchAttribute* attributes;
+  unsigned count;
+};
+static_assert(sizeof(LaunchAttribute) == 72 && offsetof(LaunchConfiguration, stream) == 32 && sizeof(LaunchConfiguration) == 56);
+constexpr int kProgrammaticStreamSerialization = 6;  // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+
+}  // namespace
+
+int launch_overlapping(const Api& api, void* function, const unsigned (&grid)[3], const unsigned (&block)[3], unsigned shared_bytes, void* stream,
+                       void** parameters) {
+  LaunchAttribute overlap{kProgrammaticStreamSerialization, 0, {1}};
+  const LaunchConfiguration configuration{{grid[0], grid[1], grid[2]}, {block[0], block[1], block[2]}, shared_bytes, stream, &overlap, 1};
+  return api.launch_with_attributes(&configuration, function, parameters, nullptr);
+}
+
 std::string default_names(Backend backend) {
   return backend == Backend::hip ? "libamdhip64.so.7:libamdhip64.so.6:libamdhip64.so.5" : "libcuda.so.1";
 }
@@ -152,6 +183,8 @@ Result<Api> open_library(Backend backend, const std::string& names) {
   if (backend == Backend::hip) {
     put(&api.device_properties_6, dlsym(library, "hipGetDevicePropertiesR0600"));
     put(&api.device_properties_5, dlsym(library, "hipGetDeviceProperties"));
+  } else {
+    put(&api.launch_with_attributes, dlsym(library, "cuLaunchKernelEx"));
   }
   return api;
 }

@@ -198,7 +198,7 @@ Status Pass::attend_some(uint32_t layer, uint32_t first, uint32_t count, bool pr
     return kernels_.launch(kernel, {ceil_div(count * (c_.heads / c_.kv_heads), prefill_rows(d)), c_.kv_heads}, a);
   }
   ONEBIT_TRY(kernels_.launch(Kernel::attention_scores, {score_blocks(a.positions), c_.kv_heads, count}, a));
-  ONEBIT_TRY(kernels_.launch(Kernel::attention_values, {chunks(a.positions) * value_slices(c_.head_dim), c_.kv_heads, count}, a));
+  ONEBIT_TRY(kernels_.launch(Kernel::attention_values, {chunks(a.positions) * value_slices(c_.head_dim), c_.kv_heads, count}, a, kValueBlock));
   return kernels_.launch(Kernel::attention_combine, {c_.heads, count}, a);
 }
 
@@ -250,9 +250,28 @@ Status Pass::head() {
   ONEBIT_TRY(kernels_.launch(Kernel::head_prepare, {a.tokens}, a));
   ONEBIT_TRY(kernels_.launch(Kernel::head_scan, {groups, ceil_div(a.tokens, 4u)}, a));
   ONEBIT_TRY(kernels_.launch(Kernel::head_threshold, {a.tokens}, a));
-  ONEBIT_TRY(kernels_.launch(Kernel::head_collect, {groups, a.tokens}, a));
+  ONEBIT_TRY(kernels_.launch(Kernel::head_collect, {ceil_div(h.vocab, kBlock), a.tokens}, a));
   ONEBIT_TRY(kernels_.launch(Kernel::head_rescore, {kRescoreBlocks, a.tokens}, a));
   return kernels_.launch(Kernel::head_select, {a.tokens}, a);
+}
+
+Status Pass::launch_linears(uint32_t tokens) {
+  const std::vector<Token> any(tokens);
+  tokens_ = {any, nullptr};
+  const Epilogue gate = c_.gate == cpu::Gate::silu ? Epilogue::gate_silu : Epilogue::gate_relu2;
+  const auto x = as<float>(s_.x), h = as<float>(s_.h);
+  for (const GpuLayer& l : w_.layers) {
+    const Input in{x, c_.dim};
+    ONEBIT_TRY(products(in, {{&l.q, as<float>(s_.q)}, {&l.k, as<float>(s_.k)}, {&l.v, as<float>(s_.v)}}, Epilogue::store, nullptr));
+    ONEBIT_TRY(products({as<float>(s_.attn), c_.q_dim()}, {{&l.o, x}}, Epilogue::add, nullptr));
+    if (l.gated) {
+      ONEBIT_TRY(products(in, {{&l.gate, h}}, gate, nullptr));
+    } else {
+      ONEBIT_TRY(products(in, {{&l.gate, h}, {&l.up, as<float>(s_.up)}}, Epilogue::store, nullptr));
+    }
+    ONEBIT_TRY(products({h, c_.ffn}, {{&l.down, x}}, Epilogue::add, nullptr));
+  }
+  return {};
 }
 
 Status Pass::launch(const PassPlan& plan) {

@@ -31,6 +31,8 @@ class Pass {
   Pass(KernelSet& kernels, const ModelConfig& config, const GpuWeights& weights, const Scratch& scratch)
       : kernels_(kernels), c_(config), w_(weights), s_(scratch) {}
   Status launch(const PassPlan& plan);
+  // The linear layers of all layers alone, for `tokens` tokens whose inputs are whatever the scratch holds: to time them.
+  Status launch_linears(uint32_t tokens);
 
  private:
   // What the linear layers of one input read: `x` floats and, where a ternary matrix does, their int8 form.

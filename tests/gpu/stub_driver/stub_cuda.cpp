@@ -73,6 +73,13 @@ int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
   const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
   return launch_kernel(f, grid, block, shared, stream, parameters, N);
 }
+int cuLaunchKernelEx(const void* configuration, void* f, void** parameters, void**) {
+  const auto* c = static_cast<const unsigned*>(configuration);
+  void* const* stream = reinterpret_cast<void* const*>(c + 8);
+  const int* attribute = *reinterpret_cast<const int* const*>(c + 10);
+  if (c[12] != 1 || attribute[0] != 6 || attribute[2] != 1) machine().violations.emplace_back("launches with other attributes");
+  return launch_kernel(f, c, c + 3, c[6], *stream, parameters, N);
+}
 int cuStreamBeginCapture_v2(void* stream, int mode) { return begin(stream, mode, N); }
 int cuStreamEndCapture(void* stream, void** graph) { return end(stream, graph, N); }
 int cuGraphDestroy(void* graph) { return destroyed(graph, N, "graph"); }
