@@ -41,6 +41,7 @@ inline uint32_t block_y() { return emulator::current_block().y; }
 inline uint32_t block_z() { return emulator::current_block().z; }
 
 inline void barrier(int line = __builtin_LINE()) { emulator::barrier(line); }
+inline void warp_barrier(int line = __builtin_LINE()) { emulator::exchange(0, line); }
 inline uint32_t shuffle_xor_bits(uint32_t x, uint32_t mask, int line = __builtin_LINE()) {
   return emulator::exchange(x, line)[(emulator::current_thread() % 32) ^ mask];
 }

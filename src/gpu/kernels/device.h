@@ -25,6 +25,9 @@ constexpr uint32_t kWarp = 32;
 struct alignas(16) U4 {
   uint32_t v[4];
 };
+struct alignas(16) F4 {
+  float v[4];
+};
 struct alignas(8) U2 {
   uint32_t v[2];
 };

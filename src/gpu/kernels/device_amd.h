@@ -28,6 +28,11 @@ ONEBIT_DEVICE void barrier() {
   __builtin_amdgcn_s_barrier();
   __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
+// Threads of the warp see what the others wrote before.
+ONEBIT_DEVICE void warp_barrier() {
+  __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "wavefront");
+  __builtin_amdgcn_wave_barrier();
+}
 ONEBIT_DEVICE uint32_t shuffle_xor_bits(uint32_t x, uint32_t mask) {
   const uint32_t from = (__builtin_amdgcn_workitem_id_x() & 31u) ^ mask;
   return static_cast<uint32_t>(__builtin_amdgcn_ds_bpermute(static_cast<int>(from << 2), static_cast<int>(x)));

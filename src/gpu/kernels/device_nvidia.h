@@ -31,6 +31,8 @@ ONEBIT_SPECIAL(block_z, "%ctaid.z")
 #undef ONEBIT_SPECIAL
 
 ONEBIT_DEVICE void barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
+// Threads of the warp see what the others wrote before.
+ONEBIT_DEVICE void warp_barrier() { asm volatile("bar.warp.sync -1;" ::: "memory"); }
 ONEBIT_DEVICE uint32_t shuffle_xor_bits(uint32_t x, uint32_t mask) {
   uint32_t r;
   asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=r"(r) : "r"(x), "r"(mask));

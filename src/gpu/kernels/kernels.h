@@ -174,7 +174,7 @@ struct RopeArgs {
 
 // ---- Decode attention: attention_scores, attention_values, attention_combine -------------------------------------
 // scores: grid x: score_blocks(positions) y: kv_heads, z: tokens.
-// values: grid x: chunks(positions) * value_slices(head_dim), y: kv_heads, z: tokens.
+// values: grid x: chunks(positions) * value_slices(head_dim), y: kv_heads, z: tokens; kValueBlock threads.
 // combine: grid x: heads, y: tokens.
 // `positions` is any number above every token's position; blocks past a token's position end at once. Needs
 // heads / kv_heads <= 16.
@@ -194,6 +194,7 @@ struct AttentionArgs {
 constexpr uint32_t kKeyChunk = 1024;  // as in src/cpu/attention_kernels.h: part of the arithmetic
 constexpr uint32_t kScoreKeys = 64;
 constexpr uint32_t kValueColumns = 32;
+constexpr uint32_t kValueBlock = 128;
 constexpr uint32_t chunks(uint32_t positions) { return (positions + kKeyChunk - 1) / kKeyChunk; }
 constexpr uint32_t score_blocks(uint32_t positions) { return (positions + kScoreKeys - 1) / kScoreKeys; }
 constexpr uint32_t value_slices(uint32_t head_dim) { return (head_dim + kValueColumns - 1) / kValueColumns; }
@@ -210,11 +211,11 @@ constexpr uint32_t prefill_rows(uint32_t d) { return d == 256 ? 16 : 32; }
 //   head_scan       grid x: head_groups(vocab), y: ceil(tokens / 4): approximate logits and the best lower bound of
 //                   each group of 64 rows
 //   head_threshold  grid: tokens: a value that at least k rows reach
-//   head_collect    grid x: head_groups(vocab), y: tokens: rows whose upper bound reaches it
+//   head_collect    grid x: ceil(vocab / kBlock), y: tokens: rows whose upper bound reaches it
 //   head_rescore    grid x: kRescoreBlocks, y: tokens: these rows in full precision
 //   head_select     grid: tokens: the k best, and a choice among them
 // The choice with temperature 0 is that of a full pass in full precision; so are the k best. The bound is that of
-// src/cpu/head.h with another copy.
+// src/cpu/head.h with another copy. dim is at most 65536.
 constexpr uint32_t kHeadRows = 64;
 constexpr uint32_t head_groups(uint32_t vocab) { return (vocab + kHeadRows - 1) / kHeadRows; }
 constexpr uint32_t head_stride(uint32_t dim) { return (dim + 15) / 16 * 16; }
@@ -253,7 +254,8 @@ struct HeadArgs {
   float* logits;          // [tokens][vocab]: their logits in full precision
   // Results.
   SampleParameters* parameters;  // [tokens]
-  Choice* best;           // [tokens][kMaxTopK]: the k best, best first, ties by lower id; then token -1. May be null.
+  Choice* best;           // [tokens][kMaxTopK]: the top_k best, best first, ties by lower id; token -1 where there
+                          // are fewer. May be null.
   Choice* chosen;         // [tokens]
   // When not null: the state moves on (id = chosen, position + 1), and the id is appended: history[t][0] counts,
   // history[t][1 + n % history_size] is the n-th id.
