@@ -168,7 +168,8 @@ Result<Api> open_library(Backend backend, const std::string& names) {
     library = dlopen(api.library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
       const char* why = dlerror();
-      reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", why ? why : api.library + " cannot be opened");
+      const std::string text = !why || std::string_view(why).find("No such file") != std::string_view::npos ? api.library + " not found" : std::string(why);
+      reasons += (reasons.empty() ? "" : "; ") + text;
     }
     at = end + 1;
   }
