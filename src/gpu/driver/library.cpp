@@ -168,7 +168,8 @@ Result<Api> open_library(Backend backend, const std::string& names) {
     library = dlopen(api.library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
       const char* why = dlerror();
-      const std::string text = !why || std::string_view(why).find("No such file") != std::string_view::npos ? api.library + " not found" : std::string(why);
+      const bool absent = !why || std::string_view(why).starts_with(api.library + ": cannot open shared object file");
+      const std::string text = absent ? api.library + " not found" : std::string(why);
       reasons += (reasons.empty() ? "" : "; ") + text;
     }
     at = end + 1;
