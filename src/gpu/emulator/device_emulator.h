@@ -24,6 +24,11 @@
 #define ONEBIT_UNROLL
 #define ONEBIT_NO_UNROLL
 
+#if !defined(ONEBIT_MATRIX_NVIDIA)
+#define ONEBIT_VECTOR(n) __attribute__((vector_size(4 * (n))))
+#include "gpu/kernels/fragments_amd.h"
+#endif
+
 namespace onebit::gpu {
 namespace {
 
@@ -40,6 +45,7 @@ inline uint32_t block_x() { return emulator::current_block().x; }
 inline uint32_t block_y() { return emulator::current_block().y; }
 inline uint32_t block_z() { return emulator::current_block().z; }
 
+inline uint32_t same_in_warp(uint32_t x) { return x; }
 inline void barrier(int line = __builtin_LINE()) { emulator::barrier(line); }
 inline void warp_barrier(int line = __builtin_LINE()) { emulator::exchange(0, line); }
 inline uint32_t shuffle_xor_bits(uint32_t x, uint32_t mask, int line = __builtin_LINE()) {
@@ -73,7 +79,19 @@ inline void fence_device() {}
 inline uint32_t atomic_add(uint32_t* p, uint32_t x) { return std::exchange(*p, *p + x); }
 inline uint32_t atomic_add_shared(uint32_t* p, uint32_t x) { return atomic_add(p, x); }
 
+struct alignas(16) Chunk {
+  uint32_t v[4];
+};
 #if defined(ONEBIT_MATRIX_NVIDIA)
+inline void mma_codes(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::mma_nvidia(d, a, b); }
+#elif defined(ONEBIT_MATRIX_GFX12)
+inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { emulator::wmma_gfx12(&d[0], &a[0], &b[0]); }
+#else
+inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { emulator::wmma_gfx11(&d[0], &a[0], &b[0]); }
+#endif
+
+#if defined(ONEBIT_MATRIX_NVIDIA)
+constexpr bool kAsyncCopy = true;
 constexpr uint32_t kCopyStages = 3;
 // A copy takes place when it is waited for, not before: who reads early reads poison.
 inline void copy16(void* shared, const void* global) { emulator::copy_later(shared, global, 16); }
@@ -83,13 +101,15 @@ inline void copy_wait() {
   emulator::copy_wait(kPending);
 }
 #else
+constexpr bool kAsyncCopy = false;
 constexpr uint32_t kCopyStages = 2;
-inline void copy16(void* shared, const void* global) { std::memcpy(shared, global, 16); }
+inline void copy16(void*, const void*) {}
 inline void copy_commit() {}
 template <int kPending>
 inline void copy_wait() {}
 #endif
 inline void settle(int32_t&) {}
+inline void loads_stay_behind() {}
 inline void grid_wait() {}
 inline void grid_launch_next() {}
 

@@ -49,11 +49,11 @@ void combine_gfx11(void* const values[32]) {
       for (uint32_t j = 0; j < 4; ++j) {
         int32_t& x = a[lane % 16][4 * i + j];
         int32_t& y = b[4 * i + j][lane % 16];
-        const int32_t u = unsigned_byte(of(values, lane).a[i], j), s = signed_byte(of(values, lane).b[i], j);
+        const int32_t s = signed_byte(of(values, lane).a[i], j), u = unsigned_byte(of(values, lane).b[i], j);
         if (lane < 16) {
-          x = u;
-          y = s;
-        } else if (x != u || y != s) {
+          x = s;
+          y = u;
+        } else if (x != s || y != u) {
           x = y = 0x4321;
         }
       }
@@ -66,8 +66,8 @@ void combine_gfx12(void* const values[32]) {
     for (uint32_t i = 0; i < 2; ++i)
       for (uint32_t j = 0; j < 4; ++j) {
         const uint32_t k = 8 * (lane / 16) + 4 * i + j;
-        a[lane % 16][k] = unsigned_byte(of(values, lane).a[i], j);
-        b[k][lane % 16] = signed_byte(of(values, lane).b[i], j);
+        a[lane % 16][k] = signed_byte(of(values, lane).a[i], j);
+        b[k][lane % 16] = unsigned_byte(of(values, lane).b[i], j);
       }
   multiply16(a, b, values, [](uint32_t lane, uint32_t i) { return i + 8 * (lane / 16); });
 }
@@ -78,11 +78,11 @@ void mma_nvidia(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
   Fragments f{d, a, b};
   collective(&f, combine_nvidia, __LINE__);
 }
-void wmma_gfx11(int32_t (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
+void wmma_gfx11(int32_t* d, const uint32_t* a, const uint32_t* b) {
   Fragments f{d, a, b};
   collective(&f, combine_gfx11, __LINE__);
 }
-void wmma_gfx12(int32_t (&d)[8], const uint32_t (&a)[2], const uint32_t (&b)[2]) {
+void wmma_gfx12(int32_t* d, const uint32_t* a, const uint32_t* b) {
   Fragments f{d, a, b};
   collective(&f, combine_gfx12, __LINE__);
 }

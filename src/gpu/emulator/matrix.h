@@ -1,6 +1,7 @@
 // Matrix instructions: where a warp's registers hold which element. The one place that states fragment layouts.
 //
-// All compute D = A B + C with A unsigned bytes (codes), B signed bytes (activations), D and C int32.
+// All compute D = A B + C in int32 from bytes, codes unsigned and activations signed: A codes and B activations on NVIDIA,
+// A activations and B codes on AMD.
 //
 // nvidia  mma.m16n8k32 (PTX ISA, section "Matrix fragments for mma.m16n8k32"). A 16 x 32, B 32 x 8, D 16 x 8; g = lane / 4,
 //         c = lane % 4, byte j of a register:
@@ -20,7 +21,7 @@
 namespace onebit::gpu::emulator {
 
 void mma_nvidia(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
-void wmma_gfx11(int32_t (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]);
-void wmma_gfx12(int32_t (&d)[8], const uint32_t (&a)[2], const uint32_t (&b)[2]);
+void wmma_gfx11(int32_t* d, const uint32_t* a, const uint32_t* b);
+void wmma_gfx12(int32_t* d, const uint32_t* a, const uint32_t* b);
 
 }  // namespace onebit::gpu::emulator

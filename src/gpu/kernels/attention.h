@@ -78,7 +78,7 @@ ONEBIT_DEVICE void score_block(const AttentionArgs& a, ScoreShared& s) {
 // ---- Values: a block has one chunk and 32 columns of o; a warp has every fourth query row -------------------------
 constexpr uint32_t kChunkBlocks = kKeyChunk / kKeyBlock;
 constexpr uint32_t kValueWarps = kValueBlock / kWarp;
-constexpr uint32_t kValuesAhead = 16;  // loads in flight, a thread
+constexpr uint32_t kValuesAhead = 8;  // loads in flight, a thread
 
 struct ValueShared {
   float p[kValueWarps][kKeyChunk];

@@ -33,7 +33,7 @@ struct alignas(8) U2 {
 };
 
 ONEBIT_DEVICE uint32_t lane() { return thread_x() % kWarp; }
-ONEBIT_DEVICE uint32_t warp() { return thread_x() / kWarp; }
+ONEBIT_DEVICE uint32_t warp() { return same_in_warp(thread_x() / kWarp); }
 
 ONEBIT_DEVICE float as_float(uint32_t x) { return __builtin_bit_cast(float, x); }
 ONEBIT_DEVICE uint32_t as_bits(float x) { return __builtin_bit_cast(uint32_t, x); }

@@ -15,6 +15,9 @@
 #define ONEBIT_MATRIX_GFX11 1
 #endif
 
+#define ONEBIT_VECTOR(n) __attribute__((ext_vector_type(n)))
+#include "gpu/kernels/fragments_amd.h"
+
 namespace onebit::gpu {
 namespace {
 
@@ -22,6 +25,9 @@ ONEBIT_DEVICE uint32_t thread_x() { return __builtin_amdgcn_workitem_id_x(); }
 ONEBIT_DEVICE uint32_t block_x() { return __builtin_amdgcn_workgroup_id_x(); }
 ONEBIT_DEVICE uint32_t block_y() { return __builtin_amdgcn_workgroup_id_y(); }
 ONEBIT_DEVICE uint32_t block_z() { return __builtin_amdgcn_workgroup_id_z(); }
+
+// A value that is the same in all threads of a warp, for the scalar registers.
+ONEBIT_DEVICE uint32_t same_in_warp(uint32_t x) { return __builtin_amdgcn_readfirstlane(x); }
 
 ONEBIT_DEVICE void barrier() {
   __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
@@ -69,16 +75,31 @@ ONEBIT_DEVICE uint32_t atomic_add_shared(uint32_t* p, uint32_t x) {
   return __scoped_atomic_fetch_add(p, x, __ATOMIC_RELAXED, __MEMORY_SCOPE_WRKGRP);
 }
 
-// Copies into shared memory that may complete later; here they complete at once.
+// Copies into shared memory go through registers: the GEMM keeps what is on its way there.
+typedef uint32_t Chunk ONEBIT_VECTOR(4);  // 16 bytes on their way
+constexpr bool kAsyncCopy = false;
 constexpr uint32_t kCopyStages = 2;
-ONEBIT_DEVICE void copy16(void* shared, const void* global) {
-  typedef uint32_t Vector __attribute__((ext_vector_type(4)));
-  *static_cast<Vector*>(shared) = *static_cast<const Vector*>(global);
-}
+ONEBIT_DEVICE void copy16(void*, const void*) {}
 ONEBIT_DEVICE void copy_commit() {}
 template <int kPending>
 ONEBIT_DEVICE void copy_wait() {}
 
+// d += a b, a signed bytes (activations), b unsigned bytes (codes).
+ONEBIT_DEVICE void wmma_codes(MatrixSums& d, const MatrixOperand& a, const MatrixOperand& b) {
+  typedef int Operand ONEBIT_VECTOR(kOperandRegisters);
+  const Operand x = __builtin_bit_cast(Operand, a), y = __builtin_bit_cast(Operand, b);
+#if defined(ONEBIT_MATRIX_GFX12)
+  d = __builtin_amdgcn_wmma_i32_16x16x16_iu8_w32_gfx12(true, x, false, y, d, false);
+#else
+  d = __builtin_amdgcn_wmma_i32_16x16x16_iu8_w32(true, x, false, y, d, false);
+#endif
+}
+
+// Loads after this are not moved before it.
+ONEBIT_DEVICE void loads_stay_behind() {
+  asm volatile("" ::: "memory");
+  __builtin_amdgcn_sched_barrier(0);
+}
 // x is computed by here, not later: without it the compiler puts off sums and keeps what they need in registers.
 ONEBIT_DEVICE void settle(int32_t& x) { asm volatile("" : "+v"(x)); }
 

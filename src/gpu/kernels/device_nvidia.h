@@ -4,12 +4,12 @@
 #if defined(__CUDACC__) && !defined(__clang__)
 #define ONEBIT_DEVICE __device__ __forceinline__
 #define ONEBIT_SHARED(type, name, count) __shared__ __align__(16) type name[count]
-#define ONEBIT_KERNEL(name, threads, Args) extern "C" __global__ void __launch_bounds__(threads, 512 / threads) name(const __grid_constant__ Args a)
+#define ONEBIT_KERNEL(name, threads, Args) extern "C" __global__ void __launch_bounds__(threads, 2) name(const __grid_constant__ Args a)
 #else
 #define ONEBIT_DEVICE __attribute__((device, always_inline)) inline
 #define ONEBIT_SHARED(type, name, count) __attribute__((shared, aligned(16))) type name[count]
 #define ONEBIT_KERNEL(name, threads, Args) \
-  extern "C" __attribute__((global)) __attribute__((launch_bounds(threads, 512 / threads))) void name(const Args a)
+  extern "C" __attribute__((global)) __attribute__((launch_bounds(threads, 2))) void name(const Args a)
 #endif
 #define ONEBIT_UNROLL _Pragma("unroll")
 #define ONEBIT_NO_UNROLL _Pragma("unroll 1")
@@ -30,6 +30,7 @@ ONEBIT_SPECIAL(block_y, "%ctaid.y")
 ONEBIT_SPECIAL(block_z, "%ctaid.z")
 #undef ONEBIT_SPECIAL
 
+ONEBIT_DEVICE uint32_t same_in_warp(uint32_t x) { return x; }
 ONEBIT_DEVICE void barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
 // Threads of the warp see what the others wrote before.
 ONEBIT_DEVICE void warp_barrier() { asm volatile("bar.warp.sync -1;" ::: "memory"); }
@@ -110,6 +111,10 @@ ONEBIT_DEVICE uint32_t atomic_add_shared(uint32_t* p, uint32_t x) {
 }
 
 // Copies into shared memory that complete later: cp.async.
+struct alignas(16) Chunk {  // 16 bytes on their way
+  uint32_t v[4];
+};
+constexpr bool kAsyncCopy = true;
 constexpr uint32_t kCopyStages = 3;
 ONEBIT_DEVICE void copy16(void* shared, const void* global) {
   uint64_t address;
@@ -120,6 +125,13 @@ ONEBIT_DEVICE void copy_commit() { asm volatile("cp.async.commit_group;" ::: "me
 template <int kPending>
 ONEBIT_DEVICE void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+// d += a b, a 16 x 32 unsigned bytes (codes), b 32 x 8 signed bytes (activations).
+ONEBIT_DEVICE void mma_codes(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // x is computed by here, not later; ptxas weighs registers itself.

@@ -2,6 +2,7 @@
 #include "gpu/kernels/attention_prefill.h"
 #include "gpu/kernels/elementwise.h"
 #include "gpu/kernels/expand.h"
+#include "gpu/kernels/gemm.h"
 #include "gpu/kernels/gemv.h"
 #include "gpu/kernels/norm.h"
 #include "gpu/kernels/select.h"
@@ -29,6 +30,15 @@ ONEBIT_GEMV(p16, 4)
 ONEBIT_GEMV(p16, 8)
 ONEBIT_GEMV(p16, 16)
 #undef ONEBIT_GEMV
+
+#define ONEBIT_GEMM(rows)                                                    \
+  ONEBIT_KERNEL(ternary_gemm_p2_r##rows, kGemmBlock, LinearArgs) {           \
+    ONEBIT_SHARED(int8_t, shared, kCopyStages* kStageBytes);                 \
+    GemmBlock<rows>(a, shared).run();                                        \
+  }
+ONEBIT_GEMM(64)
+ONEBIT_GEMM(128)
+#undef ONEBIT_GEMM
 
 // Small kernels: one line each. ARGUMENTS, what a block does.
 #define ONEBIT_SIMPLE(name, threads, Args, ...)     \
