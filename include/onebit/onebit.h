@@ -79,11 +79,12 @@ ONEBIT_API const char* onebit_last_error(void);
 /* ---- Devices by kind ------------------------------------------------------------------------------------------ */
 
 enum {
-  ONEBIT_DEVICE_AUTO = 0,    /* models only: prompts on an NPU where one opens, else the CPU */
+  ONEBIT_DEVICE_AUTO = 0,    /* models only: an NPU (prompts), a GPU or the CPU, the first of them that opens */
   ONEBIT_DEVICE_CPU = 1,
   ONEBIT_DEVICE_NPU = 2,     /* XDNA 2, through XRT */
   ONEBIT_DEVICE_NPU_SIM = 3, /* the simulator of its array */
-  ONEBIT_DEVICE_GPU = 4
+  ONEBIT_DEVICE_GPU = 4,     /* the first that HIP, or else the CUDA driver, opens */
+  ONEBIT_DEVICE_GPU_SIM = 5  /* the emulator of its kernels, on the CPU */
 };
 
 /* ---- Models -------------------------------------------------------------------------------------------------- */
@@ -99,7 +100,7 @@ typedef struct onebit_model_options {
   size_t struct_size;
   uint32_t threads;         /* at most 1024; 0: one per CPU this process may use */
   int32_t prefill_device;   /* ONEBIT_DEVICE_*: where prompts are evaluated */
-  int32_t decode_device;    /* where generated tokens are; ONEBIT_DEVICE_AUTO: the CPU */
+  int32_t decode_device;    /* where generated tokens are */
   int32_t npu_share;        /* percent (0 to 100) of the rows of each matrix that the NPU takes; -1: measured */
   const char* isa;          /* of the CPU kernels: "scalar", "avx2", ...; NULL: the best there is */
   int32_t i2s_block;        /* of I2_S tensors: 128 or 64 weights; 0: by the file */
@@ -120,8 +121,8 @@ typedef struct onebit_model_info {
   const char* architecture; /* "bitnet-b1.58" */
   const char* name;         /* general.name of the file, or "" */
   const char* chat_format;  /* "plain", "bitnet", "llama3", "chatml", "falcon3" */
-  const char* device;       /* "array simulator (npu2)"; "" where everything is on the CPU */
-  const char* why_cpu;      /* why ONEBIT_DEVICE_AUTO took no NPU, or "" */
+  const char* device;       /* "array simulator (npu2)", a GPU, both; "" where everything is on the CPU */
+  const char* why_cpu;      /* why ONEBIT_DEVICE_AUTO took no NPU, no GPU, or "" */
   const char* isa;          /* "avx512-vnni" */
   uint32_t layers, embedding_size, heads, kv_heads, head_size, feed_forward_size;
   uint32_t context;    /* positions */
@@ -136,10 +137,10 @@ ONEBIT_API onebit_status onebit_model_get_info(const onebit_model* model, onebit
 
 typedef struct onebit_model_stats {
   size_t struct_size;
-  uint64_t dispatches;          /* commands that the NPU completed */
-  uint64_t failures;            /* calls whose rows the CPU did in the NPU's place */
-  uint64_t uploaded_bytes;      /* to the NPU */
-  uint64_t downloaded_bytes;    /* from it */
+  uint64_t dispatches;          /* commands that the NPU completed, kernels that the GPU ran */
+  uint64_t failures;            /* calls whose rows the CPU did in the place of an NPU, times that a GPU was left */
+  uint64_t uploaded_bytes;      /* to NPU and GPU */
+  uint64_t downloaded_bytes;    /* from them */
   uint64_t simulated_ddr_bytes; /* between the simulated array and its memory; 0 on hardware */
 } onebit_model_stats;
 
@@ -349,7 +350,7 @@ typedef struct onebit_event onebit_event;
 typedef struct onebit_device_options {
   size_t struct_size;
   int32_t kind;           /* ONEBIT_DEVICE_*, not AUTO */
-  uint32_t index;         /* of devices of this kind; CPU and simulator: 0 */
+  uint32_t index;         /* of NPUs; others: 0 */
   uint32_t threads;       /* CPU: of the products, others: of packing; at most 1024; 0: one per CPU this process may use */
   uint32_t reserved;
   const char* isa;        /* CPU: "scalar", "avx2", ...; NULL: the best there is */
@@ -392,7 +393,8 @@ ONEBIT_API onebit_status onebit_device_get_stats(const onebit_device* device, on
 
 /* *lost: 1 after a failure that the device does not recover from by itself; products then fail until reopen. */
 ONEBIT_API onebit_status onebit_device_is_lost(const onebit_device* device, int32_t* lost);
-/* A fresh context where the last one was lost; matrices are uploaded again. ONEBIT_ERROR_STATE where it is not lost. */
+/* A fresh context where the last one was lost; matrices are uploaded again. ONEBIT_ERROR_STATE where it is not lost;
+ * ONEBIT_ERROR_UNSUPPORTED for a GPU, which a process does not get back. */
 ONEBIT_API onebit_status onebit_device_reopen(onebit_device* device);
 
 /* What a command's state and the driver's errno mean on this machine, and what to do: as in messages of failed products.

@@ -115,6 +115,26 @@ TEST(CapiDevice, SimulatedNpuIsExact) {
   EXPECT_EQ(onebit_weights_create(device.get(), ONEBIT_TERNARY_I8, info.max_rows + 1, 1, &w, 0, &none), ONEBIT_ERROR_OUT_OF_RANGE);
 }
 
+TEST(CapiDevice, EmulatedGpuIsExact) {
+  const auto device = open(ONEBIT_DEVICE_GPU_SIM);
+  for (const Problem& p : {Problem(1, 1, 1, 0), Problem(37, 300, 3, 1), Problem(161, 257, 16, 2), Problem(70, 520, 33, 0), Problem(5, 40, 600, 3)})
+    expect_exact(device.get(), p);
+  onebit_device_stats stats;
+  stats.struct_size = sizeof stats;
+  OK(onebit_device_get_stats(device.get(), &stats));
+  EXPECT_EQ(stats.products, 10u);
+  EXPECT_EQ(stats.dispatches, 12u) << "600 tokens are two launches";
+  EXPECT_EQ(stats.failures, 0u);
+  EXPECT_GT(stats.uploaded_bytes, 0u);
+  EXPECT_GT(stats.downloaded_bytes, 0u);
+  EXPECT_EQ(stats.weight_bytes, 0u);
+  onebit_device_info info;
+  info.struct_size = sizeof info;
+  OK(onebit_device_get_info(device.get(), &info));
+  EXPECT_EQ(info.simulated, 1);
+  EXPECT_EQ(info.kind, ONEBIT_DEVICE_GPU_SIM);
+}
+
 TEST(CapiDevice, EventsInAnyOrder) {
   for (const int32_t kind : {ONEBIT_DEVICE_CPU, ONEBIT_DEVICE_NPU_SIM}) {
     auto device = open(kind);

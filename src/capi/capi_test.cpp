@@ -146,6 +146,29 @@ TEST_F(CapiTest, GreedyTokensDoNotDependOnBatchesOrDevice) {
   EXPECT_EQ(info.npu_share, 100);
 }
 
+TEST_F(CapiTest, GreedyTokensAreTheSameInTheGpuEmulator) {
+  const Ids wanted = continued("kernels", 4);
+  onebit_model_options o;
+  OK(onebit_model_options_init(&o, sizeof o));
+  o.prefill_device = o.decode_device = ONEBIT_DEVICE_GPU_SIM;
+  onebit_model* m = nullptr;
+  OK(onebit_model_load(file_->path(), &o, &m));
+  model_.reset(m);
+  EXPECT_EQ(continued("kernels", 4), wanted);
+  onebit_model_info info;
+  info.struct_size = sizeof info;
+  OK(onebit_model_get_info(m, &info));
+  EXPECT_EQ(info.prefill_device, ONEBIT_DEVICE_GPU_SIM);
+  EXPECT_EQ(info.decode_device, ONEBIT_DEVICE_GPU_SIM);
+  EXPECT_STRNE(info.device, "");
+  onebit_model_stats stats;
+  stats.struct_size = sizeof stats;
+  OK(onebit_model_get_stats(m, &stats));
+  EXPECT_GT(stats.dispatches, 0u);
+  EXPECT_EQ(stats.failures, 0u);
+  OK(onebit_model_check_placement(m));
+}
+
 TEST_F(CapiTest, Info) {
   onebit_model_info info;
   info.struct_size = sizeof info;

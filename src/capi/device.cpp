@@ -21,7 +21,7 @@ Value<T> available(Result<T> opened) {
 Value<std::unique_ptr<TernaryBackend>> open(const onebit_device_options& o) {
   if (o.threads > kMostThreads) return refuse(ONEBIT_ERROR_OUT_OF_RANGE, "threads is {}, expected 0 to {}", o.threads, kMostThreads);
   if (o.reserved != 0) return refuse(ONEBIT_ERROR_UNSUPPORTED, "reserved is {}, expected 0", o.reserved);
-  if (o.index != 0 && (o.kind == ONEBIT_DEVICE_CPU || o.kind == ONEBIT_DEVICE_NPU_SIM))
+  if (o.index != 0 && o.kind != ONEBIT_DEVICE_NPU)
     return refuse(ONEBIT_ERROR_OUT_OF_RANGE, "index is {}, expected 0 for this kind of device", o.index);
   npu::NpuOptions npu;
   npu.index = o.index;
@@ -30,7 +30,8 @@ Value<std::unique_ptr<TernaryBackend>> open(const onebit_device_options& o) {
     case ONEBIT_DEVICE_CPU: return available(open_cpu_backend(o.isa ? o.isa : "auto", o.threads));
     case ONEBIT_DEVICE_NPU_SIM: npu.kind = npu::DeviceKind::sim; return available(open_npu_backend(npu, o.threads));
     case ONEBIT_DEVICE_NPU: npu.kind = npu::DeviceKind::xrt; return available(open_npu_backend(npu, o.threads));
-    case ONEBIT_DEVICE_GPU: return refuse(ONEBIT_ERROR_UNAVAILABLE, "the GPU is not available in this build, expected CPU, NPU or NPU simulator");
+    case ONEBIT_DEVICE_GPU: return available(open_gpu_backend(false, o.threads));
+    case ONEBIT_DEVICE_GPU_SIM: return available(open_gpu_backend(true, o.threads));
     default: return refuse(ONEBIT_ERROR_ARGUMENT, "kind is {}, expected one of ONEBIT_DEVICE_* but AUTO", o.kind);
   }
 }

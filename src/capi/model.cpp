@@ -24,7 +24,8 @@ Value<Where> where(int32_t kind, const char* option) {
     case ONEBIT_DEVICE_CPU: return Where::cpu;
     case ONEBIT_DEVICE_NPU: return Where::npu;
     case ONEBIT_DEVICE_NPU_SIM: return Where::npu_sim;
-    case ONEBIT_DEVICE_GPU: return refuse(ONEBIT_ERROR_UNAVAILABLE, "{}: the GPU is not available in this build, expected auto, CPU, NPU or NPU simulator", option);
+    case ONEBIT_DEVICE_GPU: return Where::gpu;
+    case ONEBIT_DEVICE_GPU_SIM: return Where::gpu_sim;
     default: return refuse(ONEBIT_ERROR_ARGUMENT, "{} is {}, expected one of ONEBIT_DEVICE_*", option, kind);
   }
 }
@@ -33,6 +34,8 @@ int32_t kind_of(Where where) {
   switch (where) {
     case Where::npu: return ONEBIT_DEVICE_NPU;
     case Where::npu_sim: return ONEBIT_DEVICE_NPU_SIM;
+    case Where::gpu: return ONEBIT_DEVICE_GPU;
+    case Where::gpu_sim: return ONEBIT_DEVICE_GPU_SIM;
     case Where::automatic:
     case Where::cpu: break;
   }
@@ -70,6 +73,8 @@ LoadProgress load_progress(const onebit_model_options& o, std::atomic<bool>& thr
   };
 }
 
+std::string both(const std::string& a, const std::string& b, const char* between) { return a + (a.empty() || b.empty() ? "" : between) + b; }
+
 void describe(onebit_model& m) {
   const Engine& engine = *m.shared->engine;
   const ModelConfig& c = engine.model().config();
@@ -77,8 +82,8 @@ void describe(onebit_model& m) {
   m.chat_style = detect_chat_style(c, engine.tokenizer());
   m.chat_format = chat_style_name(m.chat_style);
   m.isa = cpu::isa_name(m.shared->engine->compute().ops->isa);
-  m.device = placement.device;
-  m.why_cpu = placement.why_cpu;
+  m.device = both(placement.device, placement.gpu.device, ", ");
+  m.why_cpu = both(placement.why_cpu, placement.gpu.why_not, "; ");
   m.info = {.struct_size = sizeof m.info,
             .architecture = c.arch_name.c_str(),
             .name = c.name.c_str(),
@@ -169,10 +174,10 @@ onebit_status onebit_model_get_stats(const onebit_model* model, onebit_model_sta
       r = model->shared->engine->placement().report();
     }
     return write_info(stats, onebit_model_stats{.struct_size = 0,
-                                                .dispatches = r.dispatches,
-                                                .failures = r.failures,
-                                                .uploaded_bytes = r.uploaded_bytes,
-                                                .downloaded_bytes = r.downloaded_bytes,
+                                                .dispatches = r.dispatches + r.gpu.launches,
+                                                .failures = r.failures + (r.gpu.first_failure.empty() ? 0 : 1),
+                                                .uploaded_bytes = r.uploaded_bytes + r.gpu.uploaded_bytes,
+                                                .downloaded_bytes = r.downloaded_bytes + r.gpu.downloaded_bytes,
                                                 .simulated_ddr_bytes = r.simulated_ddr_bytes});
   });
 }

@@ -53,5 +53,7 @@ class TernaryBackend {
 // `isa`: as in cpu::parse_isa.
 Result<std::unique_ptr<TernaryBackend>> open_cpu_backend(const std::string& isa, unsigned threads);
 Result<std::unique_ptr<TernaryBackend>> open_npu_backend(const npu::NpuOptions& options, unsigned threads);
+// The first GPU, or the emulator of its kernels.
+Result<std::unique_ptr<TernaryBackend>> open_gpu_backend(bool emulated, unsigned threads);
 
 }  // namespace onebit::capi

@@ -1,14 +1,15 @@
-//! Exact products of int8 activations with ternary matrices on AMD GPUs, with the same shape as `onebit-xdna`.
+//! Exact products of int8 activations with ternary matrices on AMD GPUs (through HIP; NVIDIA's through the CUDA driver), or
+//! in the emulator of the same kernels. It has the shape of `onebit-xdna`.
 //!
 //! ```
-//! use onebit_hip::{Device, ErrorKind, Options};
-//! match Device::open(&Options::default()) {
-//!     Ok(gpu) => {
-//!         let weights = gpu.upload_i8(2, 3, &[1, 0, -1, 1, 1, 1]).unwrap();
-//!         assert_eq!(weights.gemm(&[10, 20, 30], 1).unwrap(), [-20, 60]);
-//!     }
-//!     Err(error) => assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Device)),
-//! }
+//! use onebit_hip::Device;
+//! # fn main() -> onebit_hip::Result<()> {
+//! let device = Device::simulator()?;
+//! let weights = device.upload_i8(2, 3, &[1, 0, -1, 1, 1, 1])?;
+//! let event = weights.submit(vec![10, 20, 30], 1)?;
+//! assert_eq!(event.wait()?, [-20, 60]);
+//! # Ok(())
+//! # }
 //! ```
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -19,16 +20,14 @@ pub use onebit::{Error, ErrorKind, Result};
 use onebit::device::{DeviceOptions, Kind};
 use std::ops::Deref;
 
-/// Which GPU.
+/// How a GPU is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Of GPUs.
-    pub index: u32,
     /// That share the packing of weights; 0: one per CPU this process may use.
     pub threads: u32,
 }
 
-/// A GPU. Any number of threads may use it; products take turns.
+/// A GPU, or the emulator of one. Any number of threads may use it; products take turns.
 ///
 /// What it does is that of [`onebit::device::Device`].
 #[derive(Debug)]
@@ -37,14 +36,26 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens a GPU. [`ErrorKind::Unavailable`]: the library was built without GPUs; [`ErrorKind::Device`]: there is none that
-    /// can be used, and why.
+    /// Opens the first GPU. [`ErrorKind::Device`]: there is none that can be used, and why, or the library was built without
+    /// kernels for it.
+    ///
+    /// ```no_run
+    /// let gpu = onebit_hip::Device::open(&onebit_hip::Options::default()).unwrap();
+    /// println!("{}", gpu.info().unwrap().description);
+    /// ```
     pub fn open(options: &Options) -> Result<Device> {
-        let options = DeviceOptions {
-            index: options.index,
+        Device::with(DeviceOptions {
             threads: options.threads,
             ..DeviceOptions::new(Kind::Gpu)
-        };
+        })
+    }
+
+    /// Opens the emulator, on any machine. Its results are those of a GPU, its times are not.
+    pub fn simulator() -> Result<Device> {
+        Device::with(DeviceOptions::new(Kind::GpuSimulator))
+    }
+
+    fn with(options: DeviceOptions) -> Result<Device> {
         Ok(Device {
             device: onebit::device::Device::open(&options)?,
         })

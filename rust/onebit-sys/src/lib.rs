@@ -39,6 +39,7 @@ pub const ONEBIT_DEVICE_CPU: i32 = 1;
 pub const ONEBIT_DEVICE_NPU: i32 = 2;
 pub const ONEBIT_DEVICE_NPU_SIM: i32 = 3;
 pub const ONEBIT_DEVICE_GPU: i32 = 4;
+pub const ONEBIT_DEVICE_GPU_SIM: i32 = 5;
 pub const ONEBIT_ENCODE_NO_SPECIAL: u32 = 1;
 pub const ONEBIT_ENCODE_PLAIN: u32 = 2;
 pub const ONEBIT_DECODE_SPECIAL: u32 = 1;

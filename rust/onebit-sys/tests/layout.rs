@@ -210,6 +210,7 @@ fn declared() -> Vec<String> {
         ONEBIT_DEVICE_NPU,
         ONEBIT_DEVICE_NPU_SIM,
         ONEBIT_DEVICE_GPU,
+        ONEBIT_DEVICE_GPU_SIM,
         ONEBIT_ENCODE_NO_SPECIAL,
         ONEBIT_ENCODE_PLAIN,
         ONEBIT_DECODE_SPECIAL,

@@ -25,8 +25,10 @@ pub enum Kind {
     Npu,
     /// The simulator of its array.
     NpuSimulator,
-    /// An AMD GPU.
+    /// A GPU: the first that HIP, or else the CUDA driver, opens.
     Gpu,
+    /// The emulator of its kernels, on the CPU.
+    GpuSimulator,
 }
 
 impl Kind {
@@ -37,11 +39,12 @@ impl Kind {
             Some(Kind::Npu) => onebit_sys::ONEBIT_DEVICE_NPU,
             Some(Kind::NpuSimulator) => onebit_sys::ONEBIT_DEVICE_NPU_SIM,
             Some(Kind::Gpu) => onebit_sys::ONEBIT_DEVICE_GPU,
+            Some(Kind::GpuSimulator) => onebit_sys::ONEBIT_DEVICE_GPU_SIM,
         }
     }
 
     pub(crate) fn from_c(kind: i32) -> Option<Kind> {
-        [Kind::Cpu, Kind::Npu, Kind::NpuSimulator, Kind::Gpu]
+        [Kind::Cpu, Kind::Npu, Kind::NpuSimulator, Kind::Gpu, Kind::GpuSimulator]
             .iter()
             .copied()
             .find(|k| Kind::to_c(Some(*k)) == kind)
@@ -53,7 +56,7 @@ impl Kind {
 pub struct DeviceOptions {
     /// What computes.
     pub kind: Kind,
-    /// Of devices of this kind.
+    /// Of NPUs; 0 for other kinds.
     pub index: u32,
     /// Of the CPU's products, or of packing for others; 0: one per CPU this process may use.
     pub threads: u32,
@@ -204,6 +207,7 @@ impl Device {
     }
 
     /// A fresh context where the last one was lost; matrices are uploaded again.
+    /// [`ErrorKind::Unsupported`] for a GPU, which a process does not get back.
     pub fn reopen(&self) -> Result<()> {
         // SAFETY: a valid handle.
         ffi::check(unsafe { onebit_sys::onebit_device_reopen(self.raw()) })
@@ -396,7 +400,7 @@ mod tests {
 
     #[test]
     fn kinds_go_there_and_back() {
-        for kind in [Kind::Cpu, Kind::Npu, Kind::NpuSimulator, Kind::Gpu] {
+        for kind in [Kind::Cpu, Kind::Npu, Kind::NpuSimulator, Kind::Gpu, Kind::GpuSimulator] {
             assert_eq!(Kind::from_c(Kind::to_c(Some(kind))), Some(kind));
         }
         assert_eq!(Kind::from_c(Kind::to_c(None)), None);

@@ -23,9 +23,9 @@ use std::ptr::NonNull;
 pub struct ModelOptions {
     /// 0: one per CPU this process may use.
     pub threads: u32,
-    /// Where prompts are evaluated; `None`: on an NPU where one opens, else the CPU.
+    /// Where prompts are evaluated; `None`: an NPU, a GPU or the CPU, the first of them that opens.
     pub prefill: Option<Kind>,
-    /// Where generated tokens are; `None`: the CPU.
+    /// Where generated tokens are; `None`: a GPU where one opens, else the CPU.
     pub decode: Option<Kind>,
     /// Percent of the rows of each matrix that the NPU takes; `None`: measured.
     pub npu_share: Option<u8>,
@@ -90,9 +90,9 @@ pub struct ModelInfo {
     pub name: String,
     /// `"plain"`, `"bitnet"`, `"llama3"`, `"chatml"` or `"falcon3"`.
     pub chat_format: String,
-    /// The NPU in words; empty where everything is on the CPU.
+    /// NPU and GPU in words; empty where everything is on the CPU.
     pub device: String,
-    /// Why an automatic choice took no NPU, or empty.
+    /// Why an automatic choice took no NPU or no GPU, or empty.
     pub why_cpu: String,
     /// Instruction set of the CPU kernels.
     pub isa: String,
@@ -128,9 +128,9 @@ pub struct ModelInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelStats {
-    /// Commands that the NPU completed.
+    /// Commands that the NPU completed, kernels that the GPU ran.
     pub dispatches: u64,
-    /// Calls whose rows the CPU did in the NPU's place.
+    /// Calls whose rows the CPU did in the place of an NPU, times that a GPU was left.
     pub failures: u64,
     /// To the NPU.
     pub uploaded_bytes: u64,
