@@ -18,7 +18,7 @@ GUARD  := scripts/no-interpreter.sh
 CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
 BINARY := build/release/onebit
 
-.PHONY: help build run test asan tsan fuzz lint neon bench clean
+.PHONY: help build run test asan tsan fuzz lint neon bench test-gpu bench-gpu clean
 
 help:
 	@echo 'make run      build, load the model in models/ and stream text (PROMPT="..." TOKENS=n MODEL=file)'
@@ -30,6 +30,8 @@ help:
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=60 from its committed corpus'
 	@echo 'make lint     clang-tidy and cppcheck'
 	@echo 'make neon     cross-compile for aarch64 and test under qemu'
+	@echo 'make test-gpu tests on a real GPU, SKIPPED without one'
+	@echo 'make bench-gpu speed on a real GPU beside its limits'
 	@echo 'make clean    remove build/'
 
 build:
@@ -44,7 +46,7 @@ run: build
 # AMD's own tools judge our NPU files: bootgen from Debian 12, the rest of XRT unpacked from a newer Debian. Where that
 # mirror cannot be reached their checks are skipped, and say so.
 test:
-	@$(DEPS) build clients npu
+	@$(DEPS) build clients npu capi rust
 	@mkdir -p build && { tests/npu/fetch_xrt_tools.sh build/xrt >build/xrt.log 2>&1 || tail -n 1 build/xrt.log; }
 	$(GUARD) cmake --preset release $(CCACHE)
 	$(GUARD) cmake --build --preset release -j $(JOBS)
@@ -52,7 +54,7 @@ test:
 
 # Where threads meet, and where code differs on another architecture: what the slow jobs build and run. Tests of other
 # rooms are then known to ctest only as NOT_BUILT, and whole-program tests are left to the other jobs.
-THREADS := base_test linear_test attention_test head_test model_test engine_test npu_runtime_test
+THREADS := base_test linear_test attention_test head_test model_test engine_test npu_runtime_test capi_test capi_boundary_test
 PORTED  := base_test ternary_test linear_test float_ops_test attention_test head_test limits_test model_test
 SOME    := -E 'NOT_BUILT|^examples|^npu_' -LE 'cli|clients|plain|slow|npu-tools'
 
@@ -99,6 +101,17 @@ bench: build
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
 	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
+
+# Without a GPU the tests are SKIPPED, visibly, and the benchmark fails.
+test-gpu: build
+	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_model_test emulated_hip
+	scripts/gpu.sh test build/release
+
+bench-gpu: build
+	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_bench
+	@mkdir -p $(dir $(BENCH_MODEL))
+	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
+	scripts/gpu.sh bench build/release $(BENCH_MODEL)
 
 clean:
 	rm -rf build
