@@ -170,13 +170,13 @@ class Machine {
     switch (in_.byte() % 5) {
       case 0: {
         onebit_model_info info;
-        info.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof info;
+        info.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof info : sizeof info;
         if (checked(onebit_model_get_info(m, &info)) == ONEBIT_OK && info.vocabulary == 0) die("a model without a vocabulary");
         return;
       }
       case 1: {
         onebit_model_stats stats;
-        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof stats;
+        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof stats : sizeof stats;
         checked(onebit_model_get_stats(m, &stats));
         return;
       }
@@ -321,7 +321,7 @@ class Machine {
       case 1: checked(onebit_device_reopen(d)); return;
       case 2: {
         onebit_device_stats stats;
-        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof stats;
+        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof stats : sizeof stats;
         checked(onebit_device_get_stats(d, &stats));
         return;
       }
