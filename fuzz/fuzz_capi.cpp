@@ -331,7 +331,7 @@ class Machine {
           onebit_device_options o;
           const bool given = options(o, onebit_device_options_init);
           o.kind = in_.byte() % 4 == 3 ? in_.i32() : int32_t{ONEBIT_DEVICE_CPU};
-          if ((o.kind == ONEBIT_DEVICE_NPU_SIM || o.kind == ONEBIT_DEVICE_GPU_SIM) && in_.byte() % 16) o.kind = ONEBIT_DEVICE_CPU;
+          if (o.kind == ONEBIT_DEVICE_NPU_SIM || o.kind == ONEBIT_DEVICE_GPU_SIM) o.kind = ONEBIT_DEVICE_CPU;
           o.threads = in_.byte() % 8 == 7 ? in_.u32() | 1025 : 1;
           o.index = in_.byte() % 8 == 7 ? in_.u32() : 0;
           if (in_.byte() % 4 == 3) o.isa = "scalar";
