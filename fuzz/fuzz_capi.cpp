@@ -170,13 +170,13 @@ class Machine {
     switch (in_.byte() % 5) {
       case 0: {
         onebit_model_info info;
-        info.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof info;
+        info.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof info : sizeof info;
         if (checked(onebit_model_get_info(m, &info)) == ONEBIT_OK && info.vocabulary == 0) die("a model without a vocabulary");
         return;
       }
       case 1: {
         onebit_model_stats stats;
-        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof stats;
+        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof stats : sizeof stats;
         checked(onebit_model_get_stats(m, &stats));
         return;
       }
@@ -321,7 +321,7 @@ class Machine {
       case 1: checked(onebit_device_reopen(d)); return;
       case 2: {
         onebit_device_stats stats;
-        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() : sizeof stats;
+        stats.struct_size = in_.byte() % 8 == 7 ? in_.byte() % sizeof stats : sizeof stats;
         checked(onebit_device_get_stats(d, &stats));
         return;
       }
@@ -331,7 +331,7 @@ class Machine {
           onebit_device_options o;
           const bool given = options(o, onebit_device_options_init);
           o.kind = in_.byte() % 4 == 3 ? in_.i32() : int32_t{ONEBIT_DEVICE_CPU};
-          if ((o.kind == ONEBIT_DEVICE_NPU_SIM || o.kind == ONEBIT_DEVICE_GPU_SIM) && in_.byte() % 16) o.kind = ONEBIT_DEVICE_CPU;
+          if (o.kind == ONEBIT_DEVICE_NPU_SIM || o.kind == ONEBIT_DEVICE_GPU_SIM) o.kind = ONEBIT_DEVICE_CPU;
           o.threads = in_.byte() % 8 == 7 ? in_.u32() | 1025 : 1;
           o.index = in_.byte() % 8 == 7 ? in_.u32() : 0;
           if (in_.byte() % 4 == 3) o.isa = "scalar";

@@ -59,7 +59,7 @@ class GpuTernary : public TernaryBackend {
     for (uint64_t at = 0; at < p.tokens; at += kTokens) {
       const auto tokens = static_cast<uint32_t>(std::min<uint64_t>(kTokens, p.tokens - at));
       if (auto done = slice(w, {p.x + at * p.x_stride, tokens, p.x_stride, p.out + at * p.out_stride, p.out_stride}); !done) {
-        (void)device_->wait();  // copies under way read memory of ours
+        [[maybe_unused]] const Status settled = device_->wait();  // copies under way read memory of ours
         return done;
       }
     }
