@@ -46,6 +46,7 @@ constexpr Rule kRules[] = {
     {"low-memory", "constants in a memory tile lie at 0x14000 or above", kHardware},
     {"unwritten-memory", "memory that a memory tile sends is written by something", "no reader without writer"},
     {"core-control", "an enabled core has a program and is not in reset", kMap},
+    {"jump-target", "direct jumps of machine code go to 16-byte boundaries of program memory", kHardware},
     {"channel-reset", "no DMA channel is left in reset", kMap},
     {"axi-attributes", "shim descriptors use burst 3, cache 2, QoS 0", kHardware},
     {"patch", "DDR_PATCH names word 1 of a shim descriptor and one of bo0 to bo4", kHardware},
@@ -85,6 +86,7 @@ void lint_cdo(const Cdo& cdo, RegisterFile& regs, Report& report) {
   lint_switches(regs, report);
   lint_tasks(regs, report);
   lint_cores(regs, report);
+  lint_code(cdo, regs.device(), report);
 }
 
 void check_sections(const Xclbin& x, Report& report) {

@@ -60,6 +60,8 @@ void lint_flow(const RegisterFile& regs, const std::vector<Task>& tasks, Report&
 // Rule "token-controller".
 void check_token_controller(const RegisterFile& regs, const QueuePush& push, Report& report);
 void lint_cores(const RegisterFile& regs, Report& report);
+// lint_code.cpp: machine code of the cores.
+void lint_code(const Cdo& cdo, const Device& device, Report& report);
 // lint_stream.cpp. `configured`: `regs` already holds a configuration.
 void lint_stream(const Transaction& stream, RegisterFile regs, bool configured, Report& report);
 // lint.cpp: one register or memory write.
