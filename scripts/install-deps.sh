@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages a job needs, only those that are missing, and says which.
-# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu neon
+# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu neon gpu
 set -euo pipefail
 
 # A package is missing when dpkg does not list it as installed; `COMMAND=PACKAGE` asks for a command
@@ -15,7 +15,8 @@ for group in "$@"; do
     lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;
     npu) wanted+=(xilinx-bootgen) ;;
     neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
-    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu or neon" >&2; exit 2 ;;
+    gpu) wanted+=(clang-22 lld-22 llvm-22) ;;
+    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, neon or gpu" >&2; exit 2 ;;
   esac
 done
 
