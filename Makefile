@@ -18,7 +18,7 @@ GUARD  := scripts/no-interpreter.sh
 CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
 BINARY := build/release/onebit
 
-.PHONY: help build run test asan tsan fuzz lint neon bench clean
+.PHONY: help build run test asan tsan fuzz lint neon bench test-gpu bench-gpu clean
 
 help:
 	@echo 'make run      build, load the model in models/ and stream text (PROMPT="..." TOKENS=n MODEL=file)'
@@ -30,6 +30,8 @@ help:
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=60 from its committed corpus'
 	@echo 'make lint     clang-tidy and cppcheck'
 	@echo 'make neon     cross-compile for aarch64 and test under qemu'
+	@echo 'make test-gpu tests on a real GPU, SKIPPED without one'
+	@echo 'make bench-gpu speed on a real GPU beside its limits'
 	@echo 'make clean    remove build/'
 
 build:
@@ -99,6 +101,17 @@ bench: build
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
 	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
+
+# Without a GPU the tests are SKIPPED, visibly, and the benchmark fails.
+test-gpu: build
+	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_model_test emulated_hip
+	scripts/gpu.sh test build/release
+
+bench-gpu: build
+	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_bench
+	@mkdir -p $(dir $(BENCH_MODEL))
+	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
+	scripts/gpu.sh bench build/release $(BENCH_MODEL)
 
 clean:
 	rm -rf build

@@ -11,6 +11,10 @@ Result<I2sLayout> parse_i2s(const std::string& name) {
   return fail(Errc::usage, "--i2s-layout: '{}' is not one of auto|128|64", name);
 }
 
+namespace {
+const std::vector<std::string> kDevices{"auto", "cpu", "npu", "npu-sim", "gpu", "gpu-sim"};
+}  // namespace
+
 void ModelFlags::add_to(Flags& flags) {
   flags.text("-m,--model", "FILE", "the model, a GGUF file", &model);
   flags.integer("-c,--ctx-size", "context in tokens; 0: the model's own", &context, 0, 1 << 24);
@@ -21,9 +25,10 @@ void ModelFlags::add_to(Flags& flags) {
   for (const cpu::Isa i : cpu::available_isas()) isas.emplace_back(cpu::isa_name(i));
   flags.choice("--isa", "instruction set of the kernels", &isa, isas);
   flags.choice("--i2s-layout", "block size of I2_S tensors", &i2s, {"auto", "128", "64"});
-  flags.choice("--device", "where prompts are evaluated; auto: an NPU where there is one", &device, {"auto", "cpu", "npu", "npu-sim"});
-  flags.choice("--prefill-on", "the same, by name", &prefill_on, {"auto", "cpu", "npu", "npu-sim"});
-  flags.choice("--decode-on", "where generated tokens are evaluated", &decode_on, {"cpu", "npu", "npu-sim"});
+  flags.choice("--device", "where prompts and generated tokens are evaluated; auto: prompts on an NPU, the rest on a GPU where there is one", &device, kDevices);
+  flags.choice("--prefill-on", "where prompts are evaluated", &prefill_on, kDevices);
+  flags.choice("--decode-on", "where generated tokens are evaluated", &decode_on, kDevices);
+  flags.choice("--gpu-packing", "bits of a ternary weight on the GPU; auto: what suits it", &gpu_packing, {"auto", "2", "1.6"});
   flags.integer("--npu-share", "percent of the rows of each matrix that the NPU takes, the CPU the rest; -1: measured", &npu_share, kShareAutomatic, 100);
   flags.toggle("--stats", "print on stderr where each matrix ran and how often", &stats);
   flags.toggle("--strict", "fail where work did not run on the device it was meant for", &strict);
@@ -34,11 +39,16 @@ Result<std::unique_ptr<Engine>> ModelFlags::load() const {
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
   Progress bar("loading", !quiet);
   EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
-  ONEBIT_ASSIGN(options.placement.on[0], parse_where(prefill_on.empty() ? device : prefill_on));
+  ONEBIT_ASSIGN(const Where both, parse_where(device));
+  options.placement.on = both_phases(both);
+  if (!prefill_on.empty()) {
+    ONEBIT_ASSIGN(options.placement.on[0], parse_where(prefill_on));
+  }
   if (!decode_on.empty()) {
     ONEBIT_ASSIGN(options.placement.on[1], parse_where(decode_on));
   }
   options.placement.npu_share = static_cast<int>(npu_share);
+  options.placement.gpu_packing = gpu_packing == "auto" ? 0 : gpu_packing == "2" ? 20 : 16;
   ONEBIT_ASSIGN(auto engine, Engine::load(options, [&bar](double share) { bar.update(share); }));
   return engine;
 }

@@ -15,7 +15,7 @@ struct ModelFlags {
   std::string model;
   int64_t threads = 0, context = 0, batch = 512;
   std::string isa = "auto", kv = "f16", i2s = "auto";
-  std::string device = "auto", prefill_on, decode_on;
+  std::string device = "auto", prefill_on, decode_on, gpu_packing = "auto";
   int64_t npu_share = kShareAutomatic;
   bool strict = false, stats = false;
   bool quiet = false;

@@ -1,4 +1,5 @@
 // onebit roofline: how fast decode and prefill can be at most, from bytes, operations and what machines can do.
+#include <algorithm>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -40,6 +41,15 @@ std::vector<Quoted> quoted(const TokenCost& cost, const Machine& m) {
   }
   const double linears = decode_bytes(cost, kPackings[0], 0), ops = 2 * static_cast<double>(cost.linear_weights);
   if (linears <= 0) return list;
+  // What src/gpu reads for a token: its own packing and head (src/gpu/kernels/kernels.h).
+  std::vector<double> rates;
+  for (const Figure& f : m.bandwidths)
+    if (f.unit == Unit::gpu) rates.push_back(f.value / decode_bytes(cost, kGpuPacking, 0));
+  if (!rates.empty()) {
+    const auto [low, high] = std::minmax_element(rates.begin(), rates.end());
+    list.push_back({"decode as src/gpu reads", *low, *high, "tok/s", "estimated",
+                    fmt::format("{}, {:.1f} MB a token at an empty context, over the iGPU's bandwidths", kGpuPacking.what, decode_bytes(cost, kGpuPacking, 0) / 1e6)});
+  }
   list.push_back({"decode at 2 bits on 45 to 56 GB/s", 45e9 / linears, 56e9 / linears, "tok/s", "estimated", "linear layers alone, the NPU's DDR read rates"});
   list.push_back({"prefill at 12.9 TOPS", 12.9e12 / ops, 12.9e12 / ops, "tok/s", "estimated", "linear layers alone, best int32 result of an open compiler"});
   list.push_back({"prefill at 25.3 TOPS", 25.3e12 / ops, 25.3e12 / ops, "tok/s", "estimated", "linear layers alone, best int8 result by hand"});

@@ -53,6 +53,8 @@ class OutputHead {
     return create(&file, tensor, compute);
   }
 
+  // The matrix itself, as it is in the file.
+  const GgufTensor& tensor() const { return *tensor_; }
   uint32_t vocab() const { return vocab_; }
   uint32_t dim() const { return dim_; }
   // Bytes of the compressed copy that the first pass reads per token; 0 when E is so small that there

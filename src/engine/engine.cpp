@@ -15,7 +15,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options, const
   if (e->tokenizer_->size() > vocab)
     return fail(Errc::format, "{}: the tokenizer has {} tokens, but token_embd.weight only {} rows", options.path,
                 e->tokenizer_->size(), vocab);
-  ONEBIT_ASSIGN(e->placement_, Placement::create(options.placement, e->model_->weights(), *e->compute_, progress));
+  ONEBIT_ASSIGN(e->placement_, Placement::create(options.placement, *e->model_, *e->compute_, progress));
   return e;
 }
 

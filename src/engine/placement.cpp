@@ -4,12 +4,13 @@
 #include <chrono>
 #include <cmath>
 
+#include "gpu/runtime/gpu_model.h"
 #include "npu/gemm/npu_linear.h"
 
 namespace onebit {
 namespace {
 
-constexpr Where kWheres[] = {Where::automatic, Where::cpu, Where::npu, Where::npu_sim};
+constexpr Where kWheres[] = {Where::automatic, Where::cpu, Where::npu, Where::npu_sim, Where::gpu, Where::gpu_sim};
 constexpr const char* kPhaseNames[] = {"prefill", "decode"};
 // Calls in a row that may fail before the NPU is left alone.
 constexpr int kPatience = 3;
@@ -49,6 +50,8 @@ const char* name(Where where) {
     case Where::cpu: return "cpu";
     case Where::npu: return "npu";
     case Where::npu_sim: return "npu-sim";
+    case Where::gpu: return "gpu";
+    case Where::gpu_sim: return "gpu-sim";
   }
   return "?";
 }
@@ -56,7 +59,7 @@ const char* name(Where where) {
 Result<Where> parse_where(const std::string& text) {
   for (const Where w : kWheres)
     if (text == name(w)) return w;
-  return fail(Errc::usage, "device '{}' is not one of auto, cpu, npu, npu-sim", text);
+  return fail(Errc::usage, "device '{}' is not one of auto, cpu, npu, npu-sim, gpu, gpu-sim", text);
 }
 
 class Placement::Npu : public cpu::TernaryDevice {
@@ -163,14 +166,16 @@ Result<int> measured_share(cpu::TernaryDevice& device, cpu::Compute& compute, co
 
 }  // namespace
 
-Placement::Placement(cpu::Compute& compute) : compute_(compute) {}
+Placement::Placement(Model& model, cpu::Compute& compute) : model_(model), compute_(compute) {}
 
 Placement::~Placement() {
   compute_.device = nullptr;
   compute_.runs = nullptr;
+  model_.run_on(nullptr);
 }
 
-Status Placement::attach(Where where, int share, Weights& weights, const LoadProgress& progress) {
+Status Placement::attach(Where where, int share, const LoadProgress& progress) {
+  Weights& weights = model_.weights();
   ONEBIT_ASSIGN(npu_, Npu::open(where, *compute_.pool));
   if (share == kShareAutomatic && where == Where::npu && !weights.layers.empty() && weights.layers[0].down.is_ternary()) {
     cpu::Linear* const down = &weights.layers[0].down;
@@ -189,11 +194,12 @@ Status Placement::attach(Where where, int share, Weights& weights, const LoadPro
   return status;
 }
 
-Result<std::unique_ptr<Placement>> Placement::create(const PlacementOptions& options, Weights& weights, cpu::Compute& compute,
+Result<std::unique_ptr<Placement>> Placement::create(const PlacementOptions& options, Model& model, cpu::Compute& compute,
                                                      const LoadProgress& progress) {
   if (options.npu_share < kShareAutomatic || options.npu_share > 100)
     return fail(Errc::out_of_range, "the NPU's share is {} %, expected 0 to 100", options.npu_share);
-  std::unique_ptr<Placement> p(new Placement(compute));
+  std::unique_ptr<Placement> p(new Placement(model, compute));
+  Weights& weights = model.weights();
   for_each_set(weights, [&](std::span<cpu::Linear* const> set) {
     for (cpu::Linear* w : set) {
       w->index = static_cast<uint32_t>(p->kinds_.size());
@@ -202,15 +208,18 @@ Result<std::unique_ptr<Placement>> Placement::create(const PlacementOptions& opt
   });
   for (auto& runs : p->runs_) runs.resize(p->kinds_.size());
 
+  p->on_ = options.on;
   const auto [prefill, decode] = options.on;
   if (is_npu(prefill) && is_npu(decode) && prefill != decode)
     return fail(Errc::usage, "prefill on {} and decode on {}: one kind of NPU at a time", name(prefill), name(decode));
   const Where named = is_npu(prefill) ? prefill : is_npu(decode) ? decode : Where::automatic;
   if (named != Where::automatic) {
-    ONEBIT_TRY(p->attach(named, options.npu_share, weights, progress));
+    ONEBIT_TRY(p->attach(named, options.npu_share, progress));
   } else if (prefill == Where::automatic) {
-    auto attached = p->attach(Where::npu, options.npu_share, weights, progress);
-    if (!attached) {
+    auto attached = p->attach(Where::npu, options.npu_share, progress);
+    if (attached) {
+      p->on_[0] = Where::npu;
+    } else {
       p->npu_.reset();
       p->why_cpu_ = std::move(attached).error().message;
       for_each_set(weights, [](std::span<cpu::Linear* const> set) {
@@ -218,8 +227,7 @@ Result<std::unique_ptr<Placement>> Placement::create(const PlacementOptions& opt
       });
     }
   }
-  p->on_[0] = prefill == Where::automatic ? (p->npu_ && named == Where::automatic ? Where::npu : Where::cpu) : prefill;
-  p->on_[1] = decode == Where::automatic ? Where::cpu : decode;
+  ONEBIT_TRY(p->place_gpu(options, progress));
   compute.device = p->npu_.get();
   p->enter(Phase::prefill);
   return p;
@@ -229,6 +237,7 @@ void Placement::enter(Phase phase) {
   const size_t i = static_cast<size_t>(phase);
   compute_.device_tokens = is_npu(on_[i]) ? 1 : UINT32_MAX;
   compute_.runs = &runs_[i];
+  model_.run_on(on_[i] == Where::gpu || on_[i] == Where::gpu_sim ? gpu_.get() : nullptr);
 }
 
 PlacementReport Placement::report() const {
@@ -244,6 +253,7 @@ PlacementReport Placement::report() const {
       line->runs[phase].failed += runs_[phase][i].failed;
     }
   }
+  r.gpu = gpu_report();
   r.failures = compute_.device_failures;
   if (compute_.device_error) r.first_failure = compute_.device_error->message;
   if (!npu_) return r;
@@ -260,6 +270,8 @@ PlacementReport Placement::report() const {
 Status check_strict(const PlacementReport& r) {
   if (r.failures)
     return fail(Errc::device, "{} calls failed on the NPU and ran on the CPU, expected none; the first: {}", r.failures, r.first_failure);
+  if (!r.gpu.first_failure.empty())
+    return fail(Errc::device, "the GPU failed and the CPU did its work, expected none of that; the failure: {}", r.gpu.first_failure);
   for (const PlacementLine& line : r.lines)
     for (size_t phase = 0; phase < 2; ++phase) {
       const cpu::LinearRuns& runs = line.runs[phase];
@@ -279,6 +291,7 @@ std::string to_text(const PlacementReport& r) {
     if (r.simulated_ddr_bytes) text += fmt::format("simulated: {:.1f} MB between the array and DDR\n", static_cast<double>(r.simulated_ddr_bytes) / 1e6);
     if (!r.first_failure.empty()) text += fmt::format("first failure: {}\n", r.first_failure);
   }
+  text += to_text(r.gpu);
   text += fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12}\n", "matrix", "prefill npu", "cpu", "decode npu", "cpu");
   for (const PlacementLine& l : r.lines)
     text += fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12}\n", l.kind, l.runs[0].device, l.runs[0].cpu, l.runs[1].device, l.runs[1].cpu);

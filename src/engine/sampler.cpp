@@ -6,6 +6,9 @@
 namespace onebit {
 namespace {
 
+// As many rows from the compressed head are enough unless any row may rise above them.
+constexpr uint32_t kFew = 1024;
+
 Status in_range(const char* name, double value, double min, double max) {
   if (!(value >= min && value <= max))
     return fail(Errc::out_of_range, "{}: {} is not from {} to {}", name, value, min, max);
@@ -64,18 +67,25 @@ void Sampler::adjust(std::vector<cpu::TokenLogit>& logits) const {
   }
 }
 
-Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden) {
+uint32_t Sampler::wants() const {
+  if (adjusts()) return 0;
+  if (options_.temperature == 0) return 1;
+  return options_.top_k > 0 && options_.top_k <= kFew ? static_cast<uint32_t>(options_.top_k) : 0;
+}
+
+Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, std::span<const cpu::TokenLogit> best) {
   const bool greedy = options_.temperature == 0;
   if (greedy && !adjusts()) {
-    const cpu::TokenLogit best = head.argmax(compute, hidden);
-    if (!std::isfinite(best.logit)) return fail(Errc::format, "the largest logit is {}, expected a finite number", best.logit);
-    return best.token;
+    const cpu::TokenLogit first = best.empty() ? head.argmax(compute, hidden) : best[0];
+    if (!std::isfinite(first.logit)) return fail(Errc::format, "the largest logit is {}, expected a finite number", first.logit);
+    return first.token;
   }
   const auto k = options_.top_k == 0 ? head.vocab() : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, head.vocab()));
-  // A few rows from the compressed head are enough unless any row may rise above them.
-  constexpr uint32_t kFew = 1024;
   candidates_.clear();
-  if (!adjusts() && k <= kFew) {
+  if (!adjusts() && k <= best.size()) {
+    candidates_.assign(best.begin(), best.begin() + k);
+    std::erase_if(candidates_, [](const cpu::TokenLogit& c) { return c.token < 0; });
+  } else if (!adjusts() && k <= kFew) {
     head.top(compute, hidden, k, candidates_);
   } else {
     all_.resize(head.vocab());

@@ -43,8 +43,11 @@ class Sampler {
   void forget() { recent_.clear(); }
 
   // `hidden`: the final hidden state. With temperature 0 and no penalty or bias this is exactly the
-  // token with the largest full-precision logit. Errors: logits that are not finite.
-  Result<Token> choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden);
+  // token with the largest full-precision logit. `best`: the largest logits as OutputHead::top() gives them, where
+  // something else found them already. Errors: logits that are not finite.
+  Result<Token> choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, std::span<const cpu::TokenLogit> best = {});
+  // How many of the largest logits choose() can do with; 0: it needs them all.
+  uint32_t wants() const;
 
  private:
   bool adjusts() const;

@@ -20,9 +20,33 @@ Result<Session> Session::create(Engine& engine, const SessionOptions& options) {
 Status Session::evaluate(Phase phase, std::span<const Token> tokens, bool all, float* out) {
   pending_.clear();
   for (size_t i = 0; i < tokens.size(); ++i) pending_.push_back({tokens[i], &kv_, all || i + 1 == tokens.size()});
-  engine_->placement().enter(phase);
-  ONEBIT_TRY(engine_->model().forward(pending_, activations_, engine_->compute(), out));
+  Placement& placement = engine_->placement();
+  placement.enter(phase);
+  const Status done = engine_->model().forward(pending_, activations_, engine_->compute(), out);
+  // A cache that was on the device cannot come back from one that is lost, wherever this pass was to run.
+  const bool touched_device = engine_->model().device() || kv_.device;
+  if (!done && touched_device && placement.leave_gpu(done.error())) {
+    ONEBIT_TRY(restore_on_host());
+    return evaluate(phase, tokens, all, out);
+  }
+  ONEBIT_TRY(done);
+  const size_t wanted = all ? tokens.size() : 1;
+  best_.assign(activations_.best.end() - static_cast<ptrdiff_t>(activations_.best.size() / wanted), activations_.best.end());
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  return {};
+}
+
+// The device is gone, and with it the keys and values that only it had: their tokens are evaluated again.
+Status Session::restore_on_host() {
+  kv_.device.reset();
+  kv_.on_device = 0;
+  kv_.trim();
+  const std::vector<Token> again(tokens_.begin() + kv_.on_host, tokens_.end());
+  kv_.length = kv_.on_host;
+  tokens_.resize(kv_.on_host);
+  std::vector<float> hidden(hidden_.size());
+  for (size_t at = 0; at < again.size(); at += batch_)
+    ONEBIT_TRY(evaluate(Phase::prefill, std::span(again).subspan(at, std::min<size_t>(batch_, again.size() - at)), false, hidden.data()));
   return {};
 }
 
@@ -62,7 +86,8 @@ void Session::truncate(uint32_t count) {
 }
 
 Result<Token> Session::choose(Sampler& sampler) {
-  return sampler.choose(engine_->model().head(), engine_->compute(), hidden_.data());
+  activations_.top = sampler.wants();  // in the passes to come
+  return sampler.choose(engine_->model().head(), engine_->compute(), hidden_.data(), best_);
 }
 
 Result<Finish> Session::generate(Sampler& sampler, int64_t limit, bool ignore_end, const OnToken& on_token) {

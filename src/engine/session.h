@@ -53,6 +53,7 @@ class Session {
  private:
   Session(Engine& engine, const SessionOptions& options, uint32_t context);
   Status evaluate(Phase phase, std::span<const Token> tokens, bool all, float* out);
+  Status restore_on_host();
   Status feed(Phase phase, std::span<const Token> tokens, const std::function<bool(double)>& progress);
 
   Engine* engine_;
@@ -62,6 +63,7 @@ class Session {
   std::vector<Token> tokens_;
   std::vector<BatchToken> pending_;
   std::vector<float> hidden_;
+  std::vector<cpu::TokenLogit> best_;  // the largest logits of hidden_, where a device found them
 };
 
 }  // namespace onebit

@@ -147,7 +147,7 @@ Status Model::reserve(Activations& act, uint32_t tokens, cpu::Compute& compute) 
   return {};
 }
 
-// Gives each token its position and its cache the room for it. Lengths move only when all fit.
+// Gives each token its position and, on the CPU, its cache the room for it. Lengths move only when all fit.
 Status Model::admit(std::span<const BatchToken> batch, Activations& act) {
   for (const auto& b : batch)
     if (b.token < 0 || static_cast<uint32_t>(b.token) >= config_.vocab)
@@ -156,10 +156,14 @@ Status Model::admit(std::span<const BatchToken> batch, Activations& act) {
   size_t admitted = 0;
   for (; admitted < batch.size(); ++admitted) {
     KvCache& kv = *batch[admitted].kv;
-    status = kv.reserve(kv.length + 1);
+    if (device_) {
+      status = kv.fits(kv.length + 1);
+    } else {
+      status = kv.reserve(kv.length + 1);
+      rope_.reserve(kv.length + 1);
+    }
     if (!status) break;
     act.positions[admitted] = kv.length++;
-    rope_.reserve(kv.length);
   }
   if (!status)
     for (size_t i = 0; i < admitted; ++i) --batch[i].kv->length;
@@ -167,12 +171,25 @@ Status Model::admit(std::span<const BatchToken> batch, Activations& act) {
 }
 
 Status Model::forward(std::span<const BatchToken> batch, Activations& act, cpu::Compute& compute, float* hidden) {
+  act.best.clear();
   if (batch.empty()) return {};
-  ONEBIT_TRY(reserve(act, static_cast<uint32_t>(batch.size()), compute));
+  for (const auto& b : batch) {
+    b.kv->trim();
+    if (!device_) ONEBIT_TRY(b.kv->to_host());
+  }
+  if (device_)
+    act.positions.resize(std::max(act.positions.size(), batch.size()));
+  else
+    ONEBIT_TRY(reserve(act, static_cast<uint32_t>(batch.size()), compute));
   ONEBIT_TRY(admit(batch, act));
-  Status status = evaluate(batch, act, compute, hidden);
-  if (!status)
-    for (const auto& b : batch) --b.kv->length;
+  const Status status = device_ ? device_->forward(batch, std::span(act.positions).first(batch.size()), act.top, hidden, act.best)
+                                : evaluate(batch, act, compute, hidden);
+  for (const auto& b : batch) {
+    if (!status)
+      --b.kv->length;
+    else
+      (device_ ? b.kv->on_device : b.kv->on_host) = b.kv->length;
+  }
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include "model/config.h"
 #include "model/kv_cache.h"
 #include "model/rope.h"
+#include "model/step_device.h"
 #include "model/weights.h"
 
 namespace onebit {
@@ -38,6 +39,11 @@ struct Activations {
   std::vector<cpu::AttentionQuery> queries;
   std::vector<uint32_t> positions;
   uint32_t tokens = 0;
+
+  // How many of the largest logits of each wanted token to bring along where a device has them at hand, and those that
+  // it brought: [wanted][top], best first; empty from the CPU, whose output head is asked when they are needed.
+  uint32_t top = 1;
+  std::vector<cpu::TokenLogit> best;
 };
 
 class Model {
@@ -55,6 +61,11 @@ class Model {
   const Weights& weights() const { return weights_; }
   Weights& weights() { return weights_; }
   cpu::OutputHead& head() { return weights_.head; }
+  RopeTable& rope() { return rope_; }
+
+  // Where later forward passes run: on `device`, or on the CPU when it is null. Caches follow by themselves.
+  void run_on(StepDevice* device) { device_ = device; }
+  StepDevice* device() const { return device_; }
 
   // Bytes of weights and norms that one decoded token reads, and of KV cache at `positions`.
   size_t weight_bytes_per_token() const;
@@ -69,6 +80,7 @@ class Model {
   ModelConfig config_;
   Weights weights_;
   RopeTable rope_;
+  StepDevice* device_ = nullptr;
 };
 
 }  // namespace onebit

@@ -22,6 +22,8 @@ inline constexpr Packing kPackings[] = {
     {"2 bits, 6.56-bit head", 2, 6.5625},  // Q6_K: 210 bytes for 256 weights
     {"1.6 bits, 6.56-bit head", 1.6, 6.5625},
 };
+// The GPU path: five trits a byte, and a head of bytes with three floats a row (of 2560 here).
+inline constexpr Packing kGpuPacking = {"1.6 bits, 8-bit head", 1.6, 8.0375};
 
 struct Options {
   uint32_t context = 0;   // positions already in the cache, F16 keys and values

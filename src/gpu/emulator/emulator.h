@@ -32,6 +32,7 @@ struct Kernel {
   const char* name;
   uint32_t block;    // threads
   void (*run)(const void* arguments);  // one thread's work
+  size_t argument_bytes = 0;           // of the struct that arguments points to; launch() does without
 };
 
 // Every kernel of kernels.h.
