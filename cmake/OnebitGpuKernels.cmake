@@ -29,7 +29,8 @@ function(onebit_gpu_code_objects source)
       endif()
     else()
       set(file ${CMAKE_CURRENT_BINARY_DIR}/kernels_${architecture}.ptx)
-      set(flags -x cuda --cuda-gpu-arch=${architecture} -nocudainc -nocudalib -Wno-unknown-cuda-version -S)
+      # PTX 7.8: drivers of CUDA 11.8 and later.
+      set(flags -x cuda --cuda-gpu-arch=${architecture} --cuda-feature=+ptx78 -nocudainc -nocudalib -Wno-unknown-cuda-version -S)
     endif()
     add_custom_command(OUTPUT ${file}
       COMMAND ${ONEBIT_GPU_CLANG} ${common} ${flags} ${source} -o ${file}

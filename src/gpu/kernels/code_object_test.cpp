@@ -27,15 +27,15 @@ struct Bounds {
 const std::map<std::string, Bounds> kBounds = {
     {"norm_quant", {32, 64, 33200, 33200, nullptr, nullptr}},
     {"ternary_gemv_p2_t1", {96, 128, 16384, 16384, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p2_t2", {96, 128, 16384, 16384, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p2_t4", {96, 128, 16384, 16384, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p2_t8", {96, 128, 16384, 16384, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p2_t16", {96, 128, 32768, 32768, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
+    {"ternary_gemv_p2_t2", {96, 128, 16384, 16384 + 64 * 2, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p2_t4", {96, 128, 16384, 16384 + 64 * 4, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p2_t8", {96, 128, 16384, 16384 + 64 * 8, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p2_t16", {96, 128, 32768, 32768 + 64 * 16, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
     {"ternary_gemv_p16_t1", {120, 128, 16384, 16384, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p16_t2", {120, 128, 20480, 20480, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p16_t4", {120, 128, 20480, 20480, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p16_t8", {120, 128, 20480, 20480, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
-    {"ternary_gemv_p16_t16", {120, 128, 40960, 40960, "v_dot4_i32_iu8", "dp4a.u32.s32"}},
+    {"ternary_gemv_p16_t2", {120, 128, 20480, 20480 + 64 * 2, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p16_t4", {120, 128, 20480, 20480 + 64 * 4, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p16_t8", {120, 128, 20480, 20480 + 64 * 8, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
+    {"ternary_gemv_p16_t16", {120, 128, 40960, 40960 + 64 * 16, "v_dot4_i32_iu8", "mma.sync.aligned.m16n8k32"}},
     {"ternary_gemm_p2_r64", {224, 168, 32768, 49152, "v_wmma_i32_16x16x16_iu8", "mma.sync.aligned.m16n8k32"}},
     {"ternary_gemm_p2_r128", {256, 255, 32768, 49152, "v_wmma_i32_16x16x16_iu8", "mma.sync.aligned.m16n8k32"}},
     {"embed", {32, 64, 0, 0, nullptr, nullptr}},
@@ -149,6 +149,10 @@ TEST(CodeObject, EveryAmdKernelKeepsToItsBounds) {
       EXPECT_FALSE(has(code[name], "scratch_")) << "uses private memory";
       EXPECT_FALSE(has(code[name], "s_swappc_b64")) << "calls a function";
     }
+    // Nothing rounds otherwise than on the CPU: divisions and roots end in a correction.
+    for (const char* name : {"norm_quant", "ternary_gemv_p2_t1"}) {
+      EXPECT_TRUE(has(code[name], "v_div_fixup_f32"));
+    }
   }
 }
 
@@ -192,6 +196,31 @@ TEST(CodeObject, EveryKernelInPtx) {
       EXPECT_EQ(waits, object.architecture >= "sm_90");
     }
     EXPECT_TRUE(has(ptx_of(text, "ternary_gemm_p2_r128"), "cp.async.cg.shared.global"));
+    // Nothing rounds otherwise than on the CPU.
+    EXPECT_TRUE(has(text, "div.rn.f32"));
+    EXPECT_TRUE(has(text, "sqrt.rn.f32"));
+    EXPECT_FALSE(has(text, ".ftz|.approx|div.full"));
+  }
+}
+
+// With programmatic dependent launch a GEMV has its first weights on their way before it waits for its input; nothing that
+// a launch writes is read past the coherent caches.
+TEST(CodeObject, GemvLoadsBeforeItWaits) {
+  for (const Object& object : objects("sm_90")) {
+    std::ifstream file(object.path);
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    for (const auto& [name, bounds] : kBounds) {
+      SCOPED_TRACE(name);
+      const std::string kernel = ptx_of(text, name);
+      const size_t wait = kernel.find("griddepcontrol.wait"), first = kernel.find("ld.global");
+      if (name.starts_with("ternary_gemv")) {
+        EXPECT_LT(first, wait);
+        EXPECT_TRUE(kernel.substr(first, 12) == "ld.global.nc");
+      } else {
+        EXPECT_TRUE(first == std::string::npos || first > wait) << "reads before it waits";
+        EXPECT_TRUE(name == "head_scan" || !has(kernel, "ld.global.nc"));
+      }
+    }
   }
 }
 
