@@ -103,11 +103,15 @@ bench: build
 	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
 
 # Without a GPU the tests are SKIPPED, visibly, and the benchmark fails.
-test-gpu: build
+test-gpu:
+	@$(DEPS) gpu
+	@$(MAKE) --no-print-directory build
 	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_model_test emulated_hip
 	scripts/gpu.sh test build/release
 
-bench-gpu: build
+bench-gpu:
+	@$(DEPS) gpu
+	@$(MAKE) --no-print-directory build
 	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_bench
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
