@@ -46,7 +46,7 @@ run: build
 # AMD's own tools judge our NPU files: bootgen from Debian 12, the rest of XRT unpacked from a newer Debian. Where that
 # mirror cannot be reached their checks are skipped, and say so.
 test:
-	@$(DEPS) build clients npu capi rust
+	@$(DEPS) build clients npu capi rust gpu
 	@mkdir -p build && { tests/npu/fetch_xrt_tools.sh build/xrt >build/xrt.log 2>&1 || tail -n 1 build/xrt.log; }
 	$(GUARD) cmake --preset release $(CCACHE)
 	$(GUARD) cmake --build --preset release -j $(JOBS)
@@ -103,11 +103,15 @@ bench: build
 	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
 
 # Without a GPU the tests are SKIPPED, visibly, and the benchmark fails.
-test-gpu: build
+test-gpu:
+	@$(DEPS) gpu
+	@$(MAKE) --no-print-directory build
 	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_model_test emulated_hip
 	scripts/gpu.sh test build/release
 
-bench-gpu: build
+bench-gpu:
+	@$(DEPS) gpu
+	@$(MAKE) --no-print-directory build
 	@cmake --build --preset release -j $(JOBS) --target gpu_probe gpu_bench
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)

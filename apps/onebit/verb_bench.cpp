@@ -196,6 +196,7 @@ Status bench_threads(const BenchOptions& o, int64_t threads, Json& results) {
 
 Status run(std::span<const char* const> args) {
   BenchOptions o;
+  o.model.device = "cpu";  // whose limits are measured beside it; a GPU has `make bench-gpu`
   Flags flags("onebit bench", "measure prompt and generation speed",
               "onebit bench -m model.gguf -p 128,512 -n 64 -t 2 -r 5 --limits");
   flags.text("-m,--model", "FILE", "the model, a GGUF file", &o.model.model);

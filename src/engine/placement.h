@@ -96,8 +96,9 @@ class Placement {
 
   // Before a forward pass of that phase.
   void enter(Phase phase);
-  // After a forward pass that failed with `error`: true when it ran on a GPU that was chosen automatically. That GPU is
-  // left alone from then on, and the caller may try again; keys and values that only the GPU had are lost.
+  // After a forward pass of a sequence that has been on the GPU failed with `error`: true when that GPU was chosen
+  // automatically and can be to blame. It is left alone from then on, and the caller may try again on the CPU; keys and
+  // values that only the GPU had are lost.
   bool leave_gpu(const Error& error);
   PlacementReport report() const;
 

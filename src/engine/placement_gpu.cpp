@@ -60,9 +60,11 @@ Status Placement::place_gpu(const PlacementOptions& options, const LoadProgress&
 
 bool Placement::leave_gpu(const Error& error) {
   const bool of_device = error.code == Errc::device || error.code == Errc::out_of_memory;
-  if (!gpu_ || !gpu_automatic_ || !of_device || !model_.device()) return false;
-  ++gpu_report_.fallbacks;
-  if (gpu_report_.first_failure.empty()) gpu_report_.first_failure = error.message;
+  if (!gpu_ || !gpu_automatic_ || !of_device) return false;
+  if (is_gpu(on_[0]) || is_gpu(on_[1])) {
+    ++gpu_report_.fallbacks;
+    gpu_report_.first_failure = error.message;
+  }
   for (Where& on : on_)
     if (is_gpu(on)) on = Where::cpu;
   model_.run_on(nullptr);

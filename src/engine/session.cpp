@@ -23,7 +23,9 @@ Status Session::evaluate(Phase phase, std::span<const Token> tokens, bool all, f
   Placement& placement = engine_->placement();
   placement.enter(phase);
   const Status done = engine_->model().forward(pending_, activations_, engine_->compute(), out);
-  if (!done && placement.leave_gpu(done.error())) {
+  // A cache that was on the device cannot come back from one that is lost, wherever this pass was to run.
+  const bool touched_device = engine_->model().device() || kv_.device;
+  if (!done && touched_device && placement.leave_gpu(done.error())) {
     ONEBIT_TRY(restore_on_host());
     return evaluate(phase, tokens, all, out);
   }

@@ -85,9 +85,13 @@ struct alignas(16) Chunk {
 #if defined(ONEBIT_MATRIX_NVIDIA)
 inline void mma_codes(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::mma_nvidia(d, a, b); }
 #elif defined(ONEBIT_MATRIX_GFX12)
-inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { emulator::wmma_gfx12(&d[0], &a[0], &b[0]); }
+inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { 
+  emulator::wmma_gfx12(reinterpret_cast<int32_t*>(&d), reinterpret_cast<const uint32_t*>(&a), reinterpret_cast<const uint32_t*>(&b));
+}
 #else
-inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { emulator::wmma_gfx11(&d[0], &a[0], &b[0]); }
+inline void wmma_codes(MatrixSums& d, MatrixOperand a, MatrixOperand b) { 
+  emulator::wmma_gfx11(reinterpret_cast<int32_t*>(&d), reinterpret_cast<const uint32_t*>(&a), reinterpret_cast<const uint32_t*>(&b));
+}
 #endif
 
 #if defined(ONEBIT_MATRIX_NVIDIA)

@@ -135,7 +135,8 @@ TEST_P(Gemv, SumsAreExactForRaggedShapes) {
 
 TEST_P(Gemv, FewerTokensThanTheKernelTakes) {
   for (const uint32_t tokens : {1u, 3u, 5u, 9u})
-    if (tokens < shape().tokens_of_kernel) check_gemv(make(40, 700, tokens), shape(), 8, Matrix::gfx11, Order::forward);
+    for (const Matrix matrix : {Matrix::nvidia, Matrix::gfx11})
+      if (tokens < shape().tokens_of_kernel) check_gemv(make(40, 700, tokens), shape(), 8, matrix, Order::forward);
 }
 
 TEST_P(Gemv, LongRowsAndEverySplit) {

@@ -1,13 +1,12 @@
 #include "gpu/emulator/scheduler.h"
-
-#include <boost/context/detail/fcontext.hpp>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <random>
 #include <vector>
+
+#include "gpu/emulator/fiber.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ONEBIT_FIBER_ASAN 1
@@ -22,10 +21,6 @@
 
 namespace onebit::gpu::emulator {
 namespace {
-
-using boost::context::detail::fcontext_t;
-using boost::context::detail::jump_fcontext;
-using boost::context::detail::make_fcontext;
 
 constexpr size_t kStackBytes = 256 << 10;
 constexpr size_t kRedZone = 64;
@@ -43,7 +38,7 @@ struct Copy {
 
 struct Thread {
   std::unique_ptr<char[]> stack;
-  fcontext_t context = nullptr;
+  Fiber fiber = nullptr;
   Wait wait = Wait::done;
   int line = 0;
   void* value = nullptr;
@@ -81,7 +76,7 @@ class Scheduler {
   std::vector<SharedArray> shared_;
 
  private:
-  static void enter(boost::context::detail::transfer_t from);
+  static void enter();
   void resume(uint32_t thread);
   void back_to_scheduler(Thread& t);
   Status run_block();
@@ -93,7 +88,7 @@ class Scheduler {
   const Kernel* kernel_ = nullptr;
   const void* arguments_ = nullptr;
   std::vector<uint32_t> order_;  // of lanes in a warp
-  fcontext_t scheduler_ = nullptr;
+  Fiber scheduler_ = nullptr;
 #if defined(ONEBIT_FIBER_ASAN)
   const void* main_stack_ = nullptr;
   size_t main_bytes_ = 0;
@@ -113,18 +108,17 @@ std::string place(const Thread& t) {
   return "runs";
 }
 
-void Scheduler::enter(boost::context::detail::transfer_t from) {
+void Scheduler::enter() {
   Scheduler& s = *active;
 #if defined(ONEBIT_FIBER_ASAN)
   __sanitizer_finish_switch_fiber(nullptr, &s.main_stack_, &s.main_bytes_);
 #endif
-  s.scheduler_ = from.fctx;
   s.kernel_->run(s.arguments_);
   s.threads_[s.current_].wait = Wait::done;
 #if defined(ONEBIT_FIBER_ASAN)
   __sanitizer_start_switch_fiber(nullptr, s.main_stack_, s.main_bytes_);
 #endif
-  jump_fcontext(s.scheduler_, nullptr);
+  switch_fiber(&s.threads_[s.current_].fiber, s.scheduler_);
   __builtin_unreachable();
 }
 
@@ -136,22 +130,21 @@ void Scheduler::resume(uint32_t thread) {
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, t.stack.get(), kStackBytes);
 #endif
-  t.context = jump_fcontext(t.context, nullptr).fctx;
+  switch_fiber(&scheduler_, t.fiber);
 #if defined(ONEBIT_FIBER_ASAN)
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
 }
 
-void Scheduler::back_to_scheduler([[maybe_unused]] Thread& t) {
+void Scheduler::back_to_scheduler(Thread& t) {
 #if defined(ONEBIT_FIBER_ASAN)
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, main_stack_, main_bytes_);
 #endif
-  const auto from = jump_fcontext(scheduler_, nullptr);
+  switch_fiber(&t.fiber, scheduler_);
 #if defined(ONEBIT_FIBER_ASAN)
   __sanitizer_finish_switch_fiber(fake, &main_stack_, &main_bytes_);
 #endif
-  scheduler_ = from.fctx;
 }
 
 Status Scheduler::fail_at(uint32_t thread, const std::string& what) const {
@@ -205,7 +198,7 @@ Status Scheduler::run_block() {
   for (auto& a : shared_) std::memset(a.memory.get() + kRedZone, kShared, a.bytes);
   for (uint32_t i = 0; i < kernel_->block; ++i) {
     Thread& t = threads_[i];
-    t.context = make_fcontext(t.stack.get() + kStackBytes, kStackBytes, &Scheduler::enter);
+    t.fiber = make_fiber(t.stack.get(), kStackBytes, &Scheduler::enter);
     t.wait = Wait::nothing;
     t.exchanges = t.copy_group = 0;
     t.copies.clear();

@@ -60,7 +60,7 @@ ONEBIT_DEVICE double fma(double a, double b, double c) { return __builtin_fma(a,
 ONEBIT_DEVICE float half_to_float(uint16_t h) { return static_cast<float>(__builtin_bit_cast(_Float16, h)); }
 ONEBIT_DEVICE uint16_t float_to_half(float x) { return __builtin_bit_cast(uint16_t, static_cast<_Float16>(x)); }
 
-// Memory that is read once: 16 bytes, past the caches where the device can.
+// Memory that no launch of a step writes, read once.
 template <class T>
 ONEBIT_DEVICE T load_once(const void* p) {
   typedef uint32_t Vector __attribute__((ext_vector_type(sizeof(T) / 4)));

@@ -84,17 +84,14 @@ ONEBIT_DEVICE uint16_t float_to_half(float x) {
   return r;
 }
 
-// Memory that is read once: not kept in L1.
+// Memory that no launch of a step writes, read once: not kept in L1, and not coherent with writes.
 template <class T>
 ONEBIT_DEVICE T load_once(const void* p) {
   T r;
-  if constexpr (sizeof(T) == 16) {
-    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-        : "=r"(r.v[0]), "=r"(r.v[1]), "=r"(r.v[2]), "=r"(r.v[3])
-        : "l"(p));
-  } else {
-    asm("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(r.v[0]), "=r"(r.v[1]) : "l"(p));
-  }
+  static_assert(sizeof(T) == 16);
+  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+      : "=r"(r.v[0]), "=r"(r.v[1]), "=r"(r.v[2]), "=r"(r.v[3])
+      : "l"(p));
   return r;
 }
 

@@ -78,9 +78,10 @@ class GemmBlock {
       weights[u] = (place.weights ? place.weights : a.segments[0].weights) + FragmentWeights::lane_offset();
     }
     const uint32_t stages = 2 * tile_count;
-    if constexpr (kWeightsAhead) load_weights(0);
     grid_launch_next();
     grid_wait();
+    // Not before: the weights may be what the launch before this one expanded.
+    if constexpr (kWeightsAhead) load_weights(0);
     StageCopy copy;
     for (uint32_t s = 0; s + 1 < kCopyStages; ++s) {
       if (s < stages) {

@@ -112,6 +112,84 @@ struct LaneSums {
     if constexpr (kFactors) return v[g][0] + (v[g][1] >> 2) + (v[g][2] >> 4) + (v[g][3] >> 6);
     return v[g][t];
   }
+  // out: [token][16 slots]
+  ONEBIT_DEVICE void put(int32_t* out) const {
+    ONEBIT_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      ONEBIT_UNROLL
+      for (int g = 0; g < 2; ++g) {
+        int32_t sum = of(g, t);
+        sum += shuffle_xor(sum, 1);
+        sum += shuffle_xor(sum, 2);
+        if (lane() % 4 == 0) out[t * kUnitRows + g * 8 + lane() / 4] = sum;
+      }
+    }
+  }
+};
+
+#if defined(ONEBIT_MATRIX_NVIDIA)
+constexpr bool kMatrixUnits = true;
+
+// Several tokens on the matrix units: the lanes of a packed tile are those of a fragment of codes (row = lane / 4 in each
+// group), 8 tokens are its columns. A tile of two groups is 8 (p2) or 10 products for 8 tokens, and 7/4 operations for 4
+// codes as above: what a batch of up to 8 adds to one token is below what memory leaves free.
+template <Packing P, int kTokens>
+struct BatchSums {
+  static constexpr int kParts = (kTokens + 7) / 8;
+  int32_t v[kParts][4];
+
+  ONEBIT_DEVICE void clear() {
+    ONEBIT_UNROLL
+    for (int n = 0; n < kParts; ++n) {
+      ONEBIT_UNROLL
+      for (int i = 0; i < 4; ++i) v[n][i] = 0;
+    }
+  }
+  ONEBIT_DEVICE void add(const U4 (&packed)[2], const int8_t* x, uint32_t stride) {
+    uint32_t codes[2][tile_fields(P)];
+    expand<P>(packed[0], codes[0]);
+    expand<P>(packed[1], codes[1]);
+    const int8_t* const mine = x + least(lane() / 4, kTokens - 1) * stride;
+    ONEBIT_UNROLL
+    for (int m = 0; m < static_cast<int>(tile_fields(P)) / 4; ++m) {
+      ONEBIT_UNROLL
+      for (int n = 0; n < kParts; ++n) {
+        const U4 q = *reinterpret_cast<const U4*>(mine + 8 * n * stride + 64 * m);
+        ONEBIT_UNROLL
+        for (int i = 0; i < 4; i += 2) {
+          const int f = 4 * m + i;
+          const uint32_t fragment[4] = {codes[0][f], codes[1][f], codes[0][f + 1], codes[1][f + 1]};
+          const uint32_t activations[2] = {q.v[i], q.v[i + 1]};
+          mma_codes(v[n], fragment, activations);
+        }
+      }
+    }
+  }
+  // out: [token][16 slots]
+  ONEBIT_DEVICE void put(int32_t* out) const {
+    ONEBIT_UNROLL
+    for (int n = 0; n < kParts; ++n) {
+      ONEBIT_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        const uint32_t t = 8 * n + lane() % 4 * 2 + i % 2;
+        if (t < kTokens) out[t * kUnitRows + lane() / 4 + i / 2 * 8] = v[n][i];
+      }
+    }
+  }
+};
+#else
+constexpr bool kMatrixUnits = false;
+template <Packing P, int kTokens>
+using BatchSums = LaneSums<P, kTokens>;
+#endif
+
+template <bool kMatrix, Packing P, int kTokens>
+struct SumsOf {
+  using Type = LaneSums<P, kTokens>;
+};
+template <Packing P, int kTokens>
+struct SumsOf<true, P, kTokens> {
+  using Type = BatchSums<P, kTokens>;
 };
 
 // Bytes [first, first + bytes) of each token's activations to shared memory. A multiple of 16 each.
@@ -173,9 +251,12 @@ ONEBIT_DEVICE void gemv_tail(const LinearArgs& a, NormShared<kTailFloats>& s) {
 template <Packing P, int kTokens>
 ONEBIT_DEVICE void gemv(const LinearArgs& a) {
   using Shape = GemvShape<kTokens>;
+  constexpr bool kMatrix = kMatrixUnits && kTokens > 1;
   constexpr uint32_t kColumns = tile_columns(P), kAhead = Shape::kAhead;
+  // 64 bytes more, so that neighbouring tokens lie in other banks.
+  constexpr uint32_t kStride = Shape::kChunkTiles * kColumns + (kMatrix ? 64 : 0);
   struct Activations {
-    int8_t x[kTokens * Shape::kChunkTiles * kColumns];
+    int8_t x[kTokens * kStride];
   };
   ONEBIT_SHARED(uint8_t, shared, (larger_of<Activations, NormShared<kTailFloats>>()));
 
@@ -194,9 +275,8 @@ ONEBIT_DEVICE void gemv(const LinearArgs& a) {
   grid_launch_next();
   grid_wait();
 
-  LaneSums<P, kTokens> sums;
+  typename SumsOf<kMatrix, P, kTokens>::Type sums;
   sums.clear();
-  constexpr uint32_t kStride = Shape::kChunkTiles * kColumns;
   int8_t* const x = reinterpret_cast<int8_t*>(shared);
   for (uint32_t first = 0; first < tile_count; first += Shape::kChunkTiles) {
     const uint32_t end = least(first + Shape::kChunkTiles, tile_count);
@@ -216,16 +296,7 @@ ONEBIT_DEVICE void gemv(const LinearArgs& a) {
 
   barrier();
   int32_t* const all = reinterpret_cast<int32_t*>(shared);
-  ONEBIT_UNROLL
-  for (int t = 0; t < kTokens; ++t) {
-    ONEBIT_UNROLL
-    for (int g = 0; g < 2; ++g) {
-      int32_t sum = sums.of(g, t);
-      sum += shuffle_xor(sum, 1);
-      sum += shuffle_xor(sum, 2);
-      if (lane() % 4 == 0) all[(warp() * kTokens + t) * kUnitRows + g * 8 + lane() / 4] = sum;
-    }
-  }
+  sums.put(all + warp() * kTokens * kUnitRows);
   barrier();
   finish_units<kTokens>(a, all, unit_bytes);
   gemv_tail(a, *reinterpret_cast<NormShared<kTailFloats>*>(shared));

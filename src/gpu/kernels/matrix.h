@@ -18,8 +18,8 @@ struct FragmentWeights {
   U2 group[2];
   static ONEBIT_DEVICE uint32_t lane_offset() { return lane() * 16; }
   ONEBIT_DEVICE void load(const uint8_t* p) {
-    group[0] = load_once<U2>(p);
-    group[1] = load_once<U2>(p + kTileBytes / 2);
+    group[0] = *reinterpret_cast<const U2*>(p);
+    group[1] = *reinterpret_cast<const U2*>(p + kTileBytes / 2);
   }
 };
 
@@ -82,7 +82,7 @@ struct FragmentWeights {
   static ONEBIT_DEVICE uint32_t lane_offset() { return lane() % 16 / 8 * (kTileBytes / 2) + lane() % 8 * 64; }
   ONEBIT_DEVICE void load(const uint8_t* p) {
     ONEBIT_UNROLL
-    for (uint32_t c = 0; c < 4; ++c) quarter[c] = load_once<U2>(p + 16 * c);
+    for (uint32_t c = 0; c < 4; ++c) quarter[c] = *reinterpret_cast<const U2*>(p + 16 * c);
   }
 };
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "gpu/runtime/code_objects.h"
 #include "model/tiny_model.h"
 
 namespace onebit::gpu {
@@ -329,6 +330,23 @@ TEST_F(GpuForward, TheBestLogitsAreThoseOfTheCpu) {
       }
     }
   }
+}
+
+TEST(GpuKernelSet, EmbeddedCodeObjectsAreWhatTheySayAndHoldEveryKernel) {
+  for (const CodeObject& c : code_objects()) {
+    SCOPED_TRACE(c.architecture);
+    const std::string_view text(reinterpret_cast<const char*>(c.bytes), c.size);
+    if (std::string_view(c.architecture).starts_with("sm_")) {
+      EXPECT_NE(text.find(fmt::format(".target {}", c.architecture)), std::string_view::npos);
+      EXPECT_EQ(c.bytes[c.size], 0);
+    } else {
+      EXPECT_TRUE(text.starts_with("\x7f" "ELF"));
+      EXPECT_NE(text.find(fmt::format("amdgcn-amd-amdhsa--{}", c.architecture)), std::string_view::npos);
+    }
+    for (int k = 0; k <= static_cast<int>(Kernel::head_select); ++k)
+      EXPECT_NE(text.find(name(static_cast<Kernel>(k))), std::string_view::npos) << name(static_cast<Kernel>(k));
+  }
+  EXPECT_EQ(embedded_architectures().empty(), code_objects().empty());
 }
 
 TEST(GpuKernelSet, PicksTheCodeObjectOfADevice) {
