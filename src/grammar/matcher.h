@@ -20,7 +20,7 @@ namespace onebit {
 struct MatcherLimits {
   uint32_t depth = 512;              // nesting of rules; what would nest deeper is not offered
   uint32_t states = 1 << 14;         // remembered at a time; more are forgotten between tokens, not an error
-  uint64_t work = uint64_t{1} << 24; // units of work between two calls of collect(); more is an error
+  uint64_t work = uint64_t{1} << 22; // units of work between two calls of collect(); more is an error
 };
 
 class Matcher {
@@ -63,6 +63,7 @@ class Matcher {
     uint32_t first, count;   // in frames_, ascending by `to`
     uint32_t depth;
     bool bottom, unknown;    // the empty stack, and an unknown one, belong to the set
+    bool local;              // an unknown stack is somewhere below
   };
   struct Item {
     uint32_t state;
@@ -109,6 +110,7 @@ class Matcher {
 
   // The closure being computed: the stack set of each automaton state met, by state.
   std::vector<StackId> current_;
+  std::vector<bool> waiting_;   // is behind the place in pending_ that is being looked at
   std::vector<uint32_t> met_, pending_;
   bool accepting_ = false, escaped_ = false;
 };

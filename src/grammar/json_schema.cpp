@@ -1,0 +1,2 @@
+#include "grammar/json_schema.h"
+namespace onebit {}

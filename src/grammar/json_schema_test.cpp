@@ -1,0 +1,1 @@
+#include "grammar/json_schema.h"
