@@ -155,6 +155,7 @@ class Parser {
       } else if (c == '<' || c == '!') {
         return fail(Errc::unsupported, "grammar: line {}: token references (<...>) are not supported", line_);
       } else {
+        if (out.children.size() == 1) return Node(std::move(out.children[0]));
         return out;
       }
       ONEBIT_TRY(repetition(*item, depth));
