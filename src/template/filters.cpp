@@ -59,7 +59,7 @@ Status sort_by(Interpreter& in, std::vector<std::pair<Value, Value>>& keyed, boo
       for (size_t k = lo; k < hi; ++k) {
         bool right = i == mid;
         if (i < mid && j < hi) {
-          ONEBIT_TRY(in.spend());
+          ONEBIT_TRY(in.spend(16 * keyed[i].first.weight()));
           ONEBIT_ASSIGN(right, reverse ? less(keyed[i].first, keyed[j].first) : less(keyed[j].first, keyed[i].first));
         }
         spare[k] = std::move(right ? keyed[j++] : keyed[i++]);
@@ -297,7 +297,7 @@ Result<Value> unique(Interpreter& in, const std::string&, const Value& v, const 
       ONEBIT_ASSIGN(key, path(in, item, *attribute));
     }
     key = case_folded(key, flag(a, 0, "case_sensitive", false));
-    ONEBIT_TRY(in.spend(16 * keys.size()));
+    ONEBIT_TRY(in.spend(16 * (keys.size() + key.weight())));
     if (std::ranges::any_of(keys, [&](const Value& k) { return equal(k, key); })) continue;
     keys.push_back(std::move(key));
     out.push_back(std::move(item));

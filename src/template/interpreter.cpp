@@ -305,6 +305,7 @@ Result<Value> Interpreter::evaluate(const Expression& e) {
   ONEBIT_TRY(spend());
   auto value = evaluate_node(e);
   if (!value) return at_line(std::move(value).error(), e.line);
+  if (value->weight() > limits_.steps || value->depth() > kNested) return fail(Errc::out_of_range, "line {}: a value of more than {} parts, or nested more than {} deep", e.line, limits_.steps, kNested);
   return value;
 }
 
@@ -452,7 +453,7 @@ Result<bool> Interpreter::contains(const Value& value, const Value& list) {
   }
   if (list.dict()) return value.text() && list.dict()->find(value.text()->bytes);
   if (list.list()) {
-    ONEBIT_TRY(spend(16 * list.list()->items.size()));
+    ONEBIT_TRY(spend(16 * list.weight()));
     return std::ranges::any_of(list.list()->items, [&](const Value& v) { return equal(v, value); });
   }
   if (list.is_undefined()) return false;
@@ -464,6 +465,7 @@ Result<Value> Interpreter::compare(const Expression& e) {
   for (size_t i = 0; i < e.operators.size(); ++i) {
     const std::string& op = e.operators[i];
     ONEBIT_ASSIGN(Value right, evaluate(*e.parts[i + 1]));
+    ONEBIT_TRY(spend(16 * std::min(left.weight(), right.weight())));
     bool yes = false;
     if (op == "==" || op == "!=") {
       yes = equal(left, right) == (op == "==");

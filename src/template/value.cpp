@@ -177,7 +177,26 @@ Text Text::derived(std::string made) const {
   return out;
 }
 
-Value Value::list(std::vector<Value> items, bool tuple) { return std::make_shared<List>(List{std::move(items), tuple}); }
+Value Value::list(std::vector<Value> items, bool tuple) {
+  auto l = std::make_shared<List>(List{std::move(items), tuple});
+  for (const Value& v : l->items) {
+    l->weight = std::min(l->weight + v.weight(), SIZE_MAX / 4);
+    l->depth = std::max(l->depth, v.depth() + 1);
+  }
+  return l;
+}
+
+size_t Value::weight() const {
+  if (const List* l = list()) return l->weight;
+  if (const Dict* d = dict()) return d->is_namespace ? 1 : d->weight;
+  return 1;
+}
+
+size_t Value::depth() const {
+  if (const List* l = list()) return l->depth;
+  if (const Dict* d = dict()) return d->is_namespace ? 1 : d->depth;
+  return 0;
+}
 
 bool Value::truth() const {
   if (is_bool() || is_int()) return integer() != 0;
@@ -201,6 +220,8 @@ const char* Value::type_name() const {
 }
 
 void Dict::set(Text key, Value value) {
+  weight = std::min(weight + value.weight(), SIZE_MAX / 4);
+  depth = std::max(depth, value.depth() + 1);
   const auto [it, added] = index.try_emplace(key.bytes, items.size());
   if (added)
     items.emplace_back(std::move(key), std::move(value));

@@ -74,6 +74,11 @@ class Value {
   double real() const { return is_float() ? std::get<double>(v_) : static_cast<double>(integer()); }
   const std::string& undefined_name() const { return std::get<Undefined>(v_).name; }
 
+  // Values in it, shared ones counted as often as they are met, and their nesting: what printing and comparing cost.
+  // A namespace counts as one, since it may hold itself.
+  size_t weight() const;
+  size_t depth() const;
+
   bool truth() const;
   const char* type_name() const;   // as Python calls it
 
@@ -89,12 +94,14 @@ class Value {
 struct List {
   std::vector<Value> items;
   bool tuple = false;
+  size_t weight = 1, depth = 1;
 };
 
 struct Dict {
   std::vector<std::pair<Text, Value>> items;   // in the order of insertion
   std::unordered_map<std::string, size_t> index;
   bool is_namespace = false;
+  size_t weight = 1, depth = 1;
 
   const Value* find(const std::string& key) const {
     const auto it = index.find(key);
