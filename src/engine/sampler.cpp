@@ -64,27 +64,67 @@ void Sampler::adjust(std::vector<cpu::TokenLogit>& logits) const {
   }
 }
 
-Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden) {
+// A few rows from the compressed head are enough unless any row may rise above them.
+constexpr uint32_t kFew = 1024;
+
+// The best `wanted` candidates, best first.
+Status Sampler::gather(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted) {
+  candidates_.clear();
+  if (!adjusts() && wanted <= kFew) {
+    head.top(compute, hidden, wanted, candidates_);
+    return {};
+  }
+  all_.resize(head.vocab());
+  head.logits(compute, hidden, 1, all_.data());
+  for (uint32_t i = 0; i < head.vocab(); ++i) candidates_.push_back({static_cast<int32_t>(i), all_[i]});
+  keep_best(wanted);
+  return {};
+}
+
+void Sampler::keep_best(uint32_t wanted) {
+  if (adjusts()) adjust(candidates_);
+  const auto keep = static_cast<std::ptrdiff_t>(std::min<size_t>(wanted, candidates_.size()));
+  std::partial_sort(candidates_.begin(), candidates_.begin() + keep, candidates_.end(), better);
+  candidates_.resize(static_cast<size_t>(keep));
+}
+
+// The best `wanted` of those allowed. Most often they are among the best of all: a longer and longer list of these is
+// looked through before the whole vocabulary is.
+Status Sampler::gather_allowed(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted, Constraint& constraint) {
+  for (const uint32_t n : {uint32_t{1}, uint32_t{64}, kFew}) {
+    if (adjusts() || n < wanted || n > head.vocab()) continue;
+    head.top(compute, hidden, n, candidates_);
+    size_t kept = 0;
+    for (const cpu::TokenLogit& c : candidates_) {
+      ONEBIT_ASSIGN(const bool yes, constraint.allows(c.token));
+      if (yes) candidates_[kept++] = c;
+      if (kept == wanted) break;
+    }
+    candidates_.resize(kept);
+    if (kept == wanted) return {};
+  }
+  ONEBIT_ASSIGN(const std::span<const uint64_t> mask, constraint.mask());
+  all_.resize(head.vocab());
+  head.logits(compute, hidden, 1, all_.data());
+  candidates_.clear();
+  for (uint32_t i = 0; i < head.vocab() && i / 64 < mask.size(); ++i)
+    if (mask[i / 64] >> (i % 64) & 1) candidates_.push_back({static_cast<int32_t>(i), all_[i]});
+  if (candidates_.empty()) return fail(Errc::format, "grammar: no token of the vocabulary may come next");
+  keep_best(wanted);
+  return {};
+}
+
+Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, Constraint* constraint) {
   const bool greedy = options_.temperature == 0;
-  if (greedy && !adjusts()) {
+  if (greedy && !adjusts() && !constraint) {
     const cpu::TokenLogit best = head.argmax(compute, hidden);
     if (!std::isfinite(best.logit)) return fail(Errc::format, "the largest logit is {}, expected a finite number", best.logit);
     return best.token;
   }
   const auto k = options_.top_k == 0 ? head.vocab() : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, head.vocab()));
-  // A few rows from the compressed head are enough unless any row may rise above them.
-  constexpr uint32_t kFew = 1024;
+  const uint32_t wanted = greedy ? 1 : k;
   candidates_.clear();
-  if (!adjusts() && k <= kFew) {
-    head.top(compute, hidden, k, candidates_);
-  } else {
-    all_.resize(head.vocab());
-    head.logits(compute, hidden, 1, all_.data());
-    for (uint32_t i = 0; i < head.vocab(); ++i) candidates_.push_back({static_cast<int32_t>(i), all_[i]});
-    if (adjusts()) adjust(candidates_);
-    std::partial_sort(candidates_.begin(), candidates_.begin() + k, candidates_.end(), better);
-    candidates_.resize(k);
-  }
+  ONEBIT_TRY(constraint ? gather_allowed(head, compute, hidden, wanted, *constraint) : gather(head, compute, hidden, wanted));
   if (candidates_.empty() || !std::isfinite(candidates_[0].logit))
     return fail(Errc::format, "the largest logit is {}, expected a finite number",
                 candidates_.empty() ? 0.0f : candidates_[0].logit);

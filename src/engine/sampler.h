@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cpu/head.h"
+#include "grammar/constraint.h"
 #include "text/tokenizer.h"
 
 namespace onebit {
@@ -44,11 +45,16 @@ class Sampler {
 
   // `hidden`: the final hidden state. With temperature 0 and no penalty or bias this is exactly the
   // token with the largest full-precision logit. Errors: logits that are not finite.
-  Result<Token> choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden);
+  // With a constraint only tokens that it allows are candidates; all else is the same, so temperature 0 gives the allowed
+  // token with the largest full-precision logit. Errors: that no token is allowed.
+  Result<Token> choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, Constraint* constraint = nullptr);
 
  private:
   bool adjusts() const;
   void adjust(std::vector<cpu::TokenLogit>& logits) const;
+  Status gather(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted);
+  Status gather_allowed(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted, Constraint& constraint);
+  void keep_best(uint32_t wanted);
   Result<Token> draw(std::vector<cpu::TokenLogit>& logits);
   double uniform();  // [0, 1)
 
