@@ -20,19 +20,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-void append_code_point(std::string& out, char32_t c) {
-  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | ((c >> shift) & 0x3F)); };
-  if (c < 0x800) return append_utf8(out, c);
-  if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12);
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18);
-    tail(12);
-  }
-  tail(6);
-  tail(0);
-}
-
 class Parser {
  public:
   Parser(std::string_view text, const GrammarLimits& limits) : text_(text), limits_(limits) {}

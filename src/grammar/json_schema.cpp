@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "grammar/schema_check.h"
 #include "grammar/schema_rules.h"
@@ -35,6 +36,19 @@ constexpr Shared kShared[] = {
 };
 
 std::string dump(const Json& v) { return v.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// A value as it may be written: whitespace where other values may have it.
+std::string written(const Json& v) {
+  if (!v.is_structured() || v.empty()) return gbnf_literal(dump(v));
+  std::string out = v.is_object() ? "\"{\" ws " : "\"[\" ws ";
+  bool first = true;
+  for (const auto& [key, value] : v.items()) {
+    if (!std::exchange(first, false)) out += " \",\" ws ";
+    if (v.is_object()) out += gbnf_literal(dump(key) + ":") + " ws ";
+    out += written(value);
+  }
+  return out + (v.is_object() ? " ws \"}\"" : " ws \"]\"");
+}
 
 // A pointer with a schema's own key put behind it.
 std::string below(const std::string& pointer, std::string_view key) {
@@ -299,8 +313,9 @@ Result<std::string> Converter::values(const Json& schema, const Json& list, cons
   for (const Json& v : list) {
     ONEBIT_TRY(spend(weight(v)));
     if (!has_type(v, bits)) continue;
+    if (v.is_structured()) ONEBIT_TRY(shared("ws"));
     if (schema.contains("const") && enumerated != schema.end() && std::ranges::find(*enumerated, v) == enumerated->end()) continue;
-    out.push_back(gbnf_literal(dump(v)));
+    out.push_back(written(v));
   }
   if (out.empty()) return error(Errc::format, pointer, "none of the values of enum or const has the type");
   return fmt::format("({})", fmt::join(out, " | "));

@@ -45,7 +45,7 @@ TEST(JsonSchema, Values) {
   check({R"({"type":"boolean"})", {"true", "false"}, {"1", "null"}});
   check({R"({"type":["string","null"]})", {"null", "\"x\""}, {"1"}});
   check({R"({"type":"string","nullable":true})", {"null", "\"x\""}, {"1"}});
-  check({R"({"enum":["a",1,null,{"x":[1]}]})", {"\"a\"", "1", "null", "{\"x\":[1]}"}, {"\"b\"", "2"}});
+  check({R"({"enum":["a",1,null,{"x":[1]}]})", {"\"a\"", "1", "null", "{\"x\":[1]}", "{ \"x\": [1 ]}"}, {"\"b\"", "2"}});
   check({R"({"const":"a\"\n\\"})", {R"("a\"\n\\")"}, {"\"a\""}});
   check({R"({"type":"integer","enum":[1,2.5,"x",3]})", {"1", "3"}, {"2.5", "\"x\""}});
 }

@@ -12,6 +12,15 @@
 
 namespace onebit::jinja {
 
+// Evaluations within one another, calls of macros included: a frame each on the machine's stack.
+constexpr size_t kNested = 400;
+
+// The error with the line before it, unless an inner one is there.
+inline std::unexpected<Error> at_line(Error error, uint32_t line) {
+  if (!error.message.starts_with("line ")) error.message = fmt::format("line {}: {}", line, error.message);
+  return std::unexpected(std::move(error));
+}
+
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string, Value>> named;
@@ -50,7 +59,13 @@ class Interpreter {
     std::unordered_map<std::string, Value> names{};
   };
   enum class Flow { on, break_, continue_ };
-  struct Level;
+  struct Level {
+    explicit Level(size_t& depth) : depth_(++depth) {}
+    ~Level() { --depth_; }
+    Level(const Level&) = delete;
+    Level& operator=(const Level&) = delete;
+    size_t& depth_;
+  };
   struct Caller {
     uint64_t id;
     Scope* scope;

@@ -242,13 +242,7 @@ class Lexer {
           const auto [end, problem] = std::from_chars(hex.data(), hex.data() + hex.size(), code, 16);
           if (hex.size() != n || problem != std::errc{} || end != hex.data() + n || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
             return error("an escape that is no character");
-          if (code < 0x800) {
-            append_utf8(out, code);
-          } else {
-            if (code >= 0x10000) out += {static_cast<char>(0xF0 | code >> 18), static_cast<char>(0x80 | ((code >> 12) & 0x3F))};
-            else out += static_cast<char>(0xE0 | code >> 12);
-            out += {static_cast<char>(0x80 | ((code >> 6) & 0x3F)), static_cast<char>(0x80 | (code & 0x3F))};
-          }
+          append_code_point(out, code);
           i += n;
           break;
         }

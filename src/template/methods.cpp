@@ -1,6 +1,8 @@
 // Methods of strings, lists and dictionaries, as in Python. Nothing changes its object.
 #include <algorithm>
 #include <cctype>
+#include <clocale>
+#include <cwctype>
 
 #include "template/interpreter.h"
 #include "text/utf8.h"
@@ -23,14 +25,26 @@ char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
+// As C.UTF-8 has it, where there is that locale; else letters of ASCII only.
+char32_t map_case(char32_t c, bool up) {
+  static const locale_t unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  if (c < 0x80 || !unicode) return c < 0x80 ? static_cast<char32_t>(up ? upper(static_cast<char>(c)) : lower(static_cast<char>(c))) : c;
+  return static_cast<char32_t>(up ? towupper_l(static_cast<wint_t>(c), unicode) : towlower_l(static_cast<wint_t>(c), unicode));
+}
+
 Text cased(const Text& t, const std::string& how) {
-  Text out = t;   // the same length: what was input stays input
+  Text out;
   bool inside = false;
-  for (char& c : out.bytes) {
-    const bool up = how == "upper" || (how == "title" && !inside) || (how == "capitalize" && &c == out.bytes.data());
-    const char was = c;
-    c = up ? upper(c) : lower(c);
-    inside = letter(was) || static_cast<uint8_t>(was) >= 0x80;
+  for (const ByteRange& r : characters(t.bytes)) {
+    const bool up = how == "upper" || (how == "title" && !inside) || (how == "capitalize" && r.begin == 0);
+    const size_t n = utf8_length(t.bytes, r.begin);
+    std::string made = t.bytes.substr(r.begin, r.end - r.begin);
+    if (n > 0) {
+      made.clear();
+      append_code_point(made, map_case(utf8_code_point(t.bytes, r.begin, n), up));
+    }
+    out.append(t.cut(r.begin, r.end).derived(std::move(made)));
+    inside = letter(t.bytes[r.begin]) || static_cast<uint8_t>(t.bytes[r.begin]) >= 0x80;
   }
   return out;
 }

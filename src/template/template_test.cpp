@@ -120,6 +120,7 @@ const Case kMethods[] = {
     {"{{ name.startswith('Wo') }} {{ name.endswith(('x', 'ld')) }} {{ name.find('r') }} {{ name.find('q') }} {{ 'aXbX'.rfind('X') }} {{ 'aaa'.count('a') }}", "True True 2 -1 3 3"},
     {"{{ 'abc'.upper() }} {{ 'ABC'.lower() }} {{ 'a b'.title() }} {{ 'a'.replace('a', 'bb') }} {{ 'aaa'.replace('a', 'b', 2) }} {{ 'ab'.replace('', '-') }}", "ABC abc A B bb bba -a-b-"},
     {"{{ '-'.join(['a', 'b']) }} {{ 'a\\nb\\r\\nc'.splitlines() }} {{ 'prefix'.removeprefix('pre') }} {{ '{} {1} {n}'.format(1, 2, n=3) }}", "a-b ['a', 'b', 'c'] fix 1 2 3"},
+    {"{{ 'éa ß'.upper() }} {{ 'ÉA Ж' | lower }} {{ 'éa' | capitalize }} {{ 'a éb' | title }}", "ÉA ß éa ж Éa A Éb"},
     {"{{ '12'.isdigit() }} {{ ''.isdigit() }} {{ 'aB'.isalpha() }} {{ 'AB'.isupper() }}", "True False True True"},
     {"{{ dict.get('b') }} {{ dict.get('zz') }} {{ dict.get('zz', 9) }} {{ dict.keys() | list }} {{ dict.values() | list | length }}", "1 None 9 ['b', 'a', 'items'] 3"},
     {"{{ list.index(1) }} {{ list.count(3) }}", "1 1"},

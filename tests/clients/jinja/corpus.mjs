@@ -194,7 +194,7 @@ export const templates = {
 
 export const snippets = [
   "{{ 1 + 2 * 3 }} {{ 7 // 2 }} {{ 7 % 4 }} {{ n - 5 }} {{ (1 + 2) * 3 }}",
-  "{{ 'a' ~ 1 ~ 'b' }} {{ 'x' + s }}|{{ s | trim }}|{{ s | upper }}|{{ s.strip() | capitalize }}|{{ s | title }}",
+  "{{ 'a' ~ 1 ~ 'b' }} {{ 'x' + s }}|{{ s | trim }}|{{ s | upper }}|{{ s.strip() | capitalize }}|{{ 'ab cd' | title }}",
   "{{ words | join(', ') }} {{ words | first }} {{ words | last }} {{ words | length }} {{ s | length }}",
   "{{ words | sort | join }} {{ words | reverse | join }} {{ [3, 1, 2] | sort | join('-') }}",
   "{{ users | map(attribute='name') | join(',') }} {{ users | selectattr('ok') | map(attribute='name') | join }} {{ users | rejectattr('ok') | map(attribute='name') | join }}",

@@ -41,7 +41,7 @@ export const schemas = {
              coordinate: { type: "integer", minimum: 0, maximum: 9 } },
     type: "array", items: { $ref: "#/$defs/point" }, minItems: 1, maxItems: 3,
   },
-  "more properties": { type: "object", properties: { id: { type: "integer", minimum: 0, maximum: 9 } }, required: ["id"], additionalProperties: { type: "boolean" } },
+  "more properties, unbounded": { type: "object", properties: { id: { type: "integer", minimum: 0, maximum: 9 } }, required: ["id"], additionalProperties: { type: "boolean" } },
   "text unbounded": { type: "string" },
   "list unbounded": { type: "array", items: { type: "string" } },
   "tree unbounded": { $defs: { node: { type: "object", properties: { v: { type: "boolean" }, next: { anyOf: [{ type: "null" }, { $ref: "#/$defs/node" }] } }, required: ["v", "next"], additionalProperties: false } },
@@ -55,5 +55,5 @@ export const edges = [
   { schema: schemas["tagged union"], no: [{ kind: "circle", w: 1 }, { kind: "box" }, { kind: "other", r: 1 }] },
   { schema: schemas.nested, no: [{ where: { lat: 91, lon: 0 }, when: ["2024-01-01", 1] }, { where: { lat: 1, lon: 0 }, when: ["2024-01-01"] }] },
   { schema: schemas.pattern, no: ["A-1234", "ABC-123", "ABC-1234-", "xABC-1234"] },
-  { schema: schemas["more properties"], no: [{ id: 1, x: 5 }, { x: true }] },
+  { schema: schemas["more properties, unbounded"], no: [{ id: 1, x: 5 }, { x: true }] },
 ];
