@@ -3,6 +3,10 @@
 #include <charconv>
 #include <random>
 
+#include <nlohmann/json.hpp>
+
+#include "grammar/json_schema.h"
+
 namespace onebit::cli {
 
 Result<I2sLayout> parse_i2s(const std::string& name) {
@@ -115,6 +119,36 @@ Result<std::string> PromptFlags::read(const Flags& flags) const {
   if (flags.given("-p") && flags.given("-f")) return fail(Errc::usage, "-p and -f cannot both be given");
   if (flags.given("-f")) return read_text(file, kLimit);
   return prompt;
+}
+
+void GrammarFlags::add_to(Flags& flags) {
+  flags.text("--grammar", "GBNF", "write only what this grammar allows", &grammar);
+  flags.text("--grammar-file", "FILE", "the grammar from a file; -: stdin", &grammar_file);
+  flags.text("-j,--json-schema", "SCHEMA", "write only JSON that is valid under this schema", &schema);
+  flags.text("-jf,--json-schema-file", "FILE", "the schema from a file; -: stdin", &schema_file);
+}
+
+Result<std::string> GrammarFlags::gbnf(const Flags& flags) const {
+  constexpr size_t kLimit = size_t{1} << 20;
+  const bool given[] = {flags.given("--grammar"), flags.given("--grammar-file"), flags.given("--json-schema"), flags.given("--json-schema-file")};
+  const auto count = std::count(std::begin(given), std::end(given), true);
+  if (count > 1) return fail(Errc::usage, "--grammar, --grammar-file, --json-schema and --json-schema-file: give one of them");
+  if (given[0]) return grammar;
+  if (given[1]) return read_text(grammar_file, kLimit);
+  if (count == 0) return std::string();
+  std::string text = schema;
+  if (given[3]) {
+    ONEBIT_ASSIGN(text, read_text(schema_file, kLimit));
+  }
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (json.is_discarded()) return fail(Errc::format, "{}: not JSON", given[3] ? schema_file : "--json-schema");
+  return json_schema_to_gbnf(json);
+}
+
+Result<std::shared_ptr<const Grammar>> GrammarFlags::read(const Flags& flags) const {
+  ONEBIT_ASSIGN(const std::string text, gbnf(flags));
+  if (text.empty()) return nullptr;
+  return Grammar::parse(text);
 }
 
 }  // namespace onebit::cli

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "grammar/constraint.h"
 #include "verb.h"
 
 namespace onebit::cli {
@@ -45,6 +46,16 @@ struct PromptFlags {
   std::string prompt, file;
   void add_to(Flags& flags);
   Result<std::string> read(const Flags& flags) const;
+};
+
+// --grammar, --grammar-file, --json-schema and --json-schema-file: at most one of them.
+struct GrammarFlags {
+  std::string grammar, grammar_file, schema, schema_file;
+  void add_to(Flags& flags);
+  // Null where none was given.
+  Result<std::shared_ptr<const Grammar>> read(const Flags& flags) const;
+  // GBNF, whichever was given; empty where none was.
+  Result<std::string> gbnf(const Flags& flags) const;
 };
 
 Result<I2sLayout> parse_i2s(const std::string& name);

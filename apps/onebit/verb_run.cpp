@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,7 @@ Status run(std::span<const char* const> args) {
   ModelFlags model;
   SamplerFlags sampling;
   PromptFlags prompt;
+  GrammarFlags grammar_flags;
   int64_t predict = 128;
   bool ignore_end = false, json = false, no_echo = false;
   Flags flags("onebit run", "continue one prompt and stream the text",
@@ -41,6 +43,7 @@ Status run(std::span<const char* const> args) {
   prompt.add_to(flags);
   flags.integer("-n,--predict,--n-predict", "tokens to generate; -1: until the context is full", &predict, -1, 1 << 24);
   sampling.add_to(flags);
+  grammar_flags.add_to(flags);
   flags.toggle("--ignore-eos", "go on past the end of the text", &ignore_end);
   flags.toggle("--no-display-prompt", "do not print the prompt before its continuation", &no_echo);
   flags.toggle("--json", "one JSON object on stdout instead of a stream", &json);
@@ -51,6 +54,7 @@ Status run(std::span<const char* const> args) {
   const bool echo = !no_echo && !model.quiet && !json;
   ONEBIT_ASSIGN(const std::string text, prompt.read(flags));
   ONEBIT_ASSIGN(const SamplerOptions options, sampling.finish());
+  ONEBIT_ASSIGN(const auto grammar, grammar_flags.read(flags));
 
   Timing timing;
   auto clock = Clock::now();
@@ -81,6 +85,11 @@ Status run(std::span<const char* const> args) {
   timing.prompt_s = seconds_since(clock);
   timing.prompt_tokens = ids.size();
 
+  std::optional<Constraint> constraint;
+  if (grammar) {
+    ONEBIT_ASSIGN(const auto trie, TokenTrie::build(engine->tokenizer(), engine->model().config().vocab));
+    ONEBIT_ASSIGN(constraint, Constraint::create(grammar, trie));
+  }
   std::string generated;
   clock = Clock::now();
   ONEBIT_ASSIGN(const Finish finish, session.generate(sampler, predict, ignore_end, [&](Token, const std::string& bytes) {
@@ -91,7 +100,7 @@ Status run(std::span<const char* const> args) {
       return false;
     }
     return !g_interrupted.load();
-  }));
+  }, constraint ? &*constraint : nullptr));
   timing.decode_s = seconds_since(clock);
   if (std::ferror(stdout)) return fail(Errc::io, "stdout: cannot write");
 

@@ -30,13 +30,6 @@ Frame frame(ChatStyle style, const std::string& role) {
   return {};
 }
 
-Status append(const Tokenizer& tokenizer, std::string_view text, EncodeOptions options, std::vector<Token>& out) {
-  if (text.empty() && !options.add_special) return {};
-  ONEBIT_ASSIGN(const std::vector<Token> ids, tokenizer.encode(text, options));
-  out.insert(out.end(), ids.begin(), ids.end());
-  return {};
-}
-
 }  // namespace
 
 std::string_view chat_style_name(ChatStyle style) {
@@ -53,20 +46,43 @@ ChatStyle detect_chat_style(const ModelConfig& config, const Tokenizer& tokenize
   return ChatStyle::plain;
 }
 
+Result<ChatTemplate> chat_template(const Engine& engine, std::string_view choice) {
+  if (!choice.empty()) {
+    const bool jinja = choice.find("{{") != std::string_view::npos || choice.find("{%") != std::string_view::npos;
+    return jinja ? ChatTemplate::from_source(choice) : ChatTemplate::builtin(choice);
+  }
+  constexpr const char* kKey = "tokenizer.chat_template";
+  if (!engine.file().find_key(kKey)) return ChatTemplate::builtin(chat_style_name(detect_chat_style(engine.model().config(), engine.tokenizer())));
+  ONEBIT_ASSIGN(const std::string source, engine.file().get_string(kKey));
+  auto made = ChatTemplate::from_source(source);
+  if (!made) return with_context(std::move(made).error(), engine.file().path() + ": " + kKey);
+  return made;
+}
+
 Result<std::vector<Token>> encode_message(const Tokenizer& tokenizer, ChatStyle style, const ChatMessage& message,
                                           bool first, bool answer_next) {
   const Frame f = frame(style, message.role);
   std::vector<Token> ids;
   if (first && tokenizer.add_bos() && tokenizer.bos() >= 0) ids.push_back(tokenizer.bos());
-  constexpr EncodeOptions kFormat{.add_special = false, .parse_special = true};
-  constexpr EncodeOptions kText{.add_special = false, .parse_special = false};
   // A role is part of the format only when it is one of the three; anything else would spell tokens.
   if (message.role != "system" && message.role != "user" && message.role != "assistant")
     return fail(Errc::out_of_range, "role '{}' is not system, user or assistant", message.role);
-  ONEBIT_TRY(append(tokenizer, f.before, kFormat, ids));
-  ONEBIT_TRY(append(tokenizer, message.content, kText, ids));
-  ONEBIT_TRY(append(tokenizer, f.after, kFormat, ids));
-  if (answer_next) ONEBIT_TRY(append(tokenizer, f.answer, kFormat, ids));
+  const auto add = [&](const std::string& text, std::span<const ByteRange> literal) -> Status {
+    if (text.empty()) return {};
+    ONEBIT_ASSIGN(const std::vector<Token> more, tokenizer.encode(text, {.add_special = false, .parse_special = true, .literal = literal}));
+    ids.insert(ids.end(), more.begin(), more.end());
+    return {};
+  };
+  const std::string behind = f.after + (answer_next ? f.answer : "");
+  // Around nothing the two parts stay apart, so that the second can be had alone.
+  if (message.content.empty()) {
+    ONEBIT_TRY(add(f.before, {}));
+    ONEBIT_TRY(add(behind, {}));
+    return ids;
+  }
+  // Else one text, so that words and merges are those of the whole: "User: Hi" has the token " Hi".
+  const ByteRange content{f.before.size(), f.before.size() + message.content.size()};
+  ONEBIT_TRY(add(f.before + message.content + behind, {&content, 1}));
   return ids;
 }
 

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/engine.h"
 #include "model/config.h"
+#include "template/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace onebit {
@@ -28,6 +30,11 @@ struct ChatMessage {
 
 // Decided by the architecture and the control tokens that the vocabulary has.
 ChatStyle detect_chat_style(const ModelConfig& config, const Tokenizer& tokenizer);
+
+// The template of a model: `choice`, where it is not empty: the name of a built-in template or Jinja text; else the one in
+// the file (tokenizer.chat_template), else the built-in one of detect_chat_style(). Errors: a template that this program
+// cannot read, with the name of the file.
+Result<ChatTemplate> chat_template(const Engine& engine, std::string_view choice = {});
 
 // The ids of one message and, with `answer_next`, of the opening of the assistant's answer. Control
 // tokens come from the format only: text of a message that spells one stays text.

@@ -6,9 +6,6 @@
 namespace onebit {
 namespace {
 
-// As many rows from the compressed head are enough unless any row may rise above them.
-constexpr uint32_t kFew = 1024;
-
 Status in_range(const char* name, double value, double min, double max) {
   if (!(value >= min && value <= max))
     return fail(Errc::out_of_range, "{}: {} is not from {} to {}", name, value, min, max);
@@ -67,38 +64,92 @@ void Sampler::adjust(std::vector<cpu::TokenLogit>& logits) const {
   }
 }
 
-uint32_t Sampler::wants() const {
-  if (adjusts()) return 0;
+// A few rows from the compressed head are enough unless any row may rise above them.
+constexpr uint32_t kFew = 1024;
+
+uint32_t Sampler::candidates(uint32_t vocab) const {
   if (options_.temperature == 0) return 1;
-  return options_.top_k > 0 && options_.top_k <= kFew ? static_cast<uint32_t>(options_.top_k) : 0;
+  return options_.top_k == 0 ? vocab : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, vocab));
 }
 
-Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, std::span<const cpu::TokenLogit> best) {
-  const bool greedy = options_.temperature == 0;
-  if (greedy && !adjusts()) {
-    const cpu::TokenLogit first = best.empty() ? head.argmax(compute, hidden) : best[0];
-    if (!std::isfinite(first.logit)) return fail(Errc::format, "the largest logit is {}, expected a finite number", first.logit);
-    return first.token;
+uint32_t Sampler::wants() const {
+  const uint32_t n = candidates(UINT32_MAX);
+  return adjusts() || n > kFew ? 0 : n;
+}
+
+// The n largest logits into candidates_.
+void Sampler::take_top(const Source& source, uint32_t n) {
+  const auto best = source.known.best;
+  if (n > best.size()) return source.head.top(source.compute, source.hidden, n, candidates_);
+  candidates_.assign(best.begin(), best.begin() + n);
+  std::erase_if(candidates_, [](const cpu::TokenLogit& c) { return c.token < 0; });
+}
+
+std::span<const float> Sampler::take_all(const Source& source) {
+  if (!source.known.all.empty()) return source.known.all;
+  all_.resize(source.head.vocab());
+  source.head.logits(source.compute, source.hidden, 1, all_.data());
+  return all_;
+}
+
+// The best `wanted` candidates, best first.
+Status Sampler::gather(const Source& source, uint32_t wanted) {
+  if (!adjusts() && wanted <= kFew && source.known.all.empty()) {
+    take_top(source, wanted);
+    return {};
   }
-  const auto k = options_.top_k == 0 ? head.vocab() : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, head.vocab()));
+  const std::span<const float> all = take_all(source);
+  for (uint32_t i = 0; i < all.size(); ++i) candidates_.push_back({static_cast<int32_t>(i), all[i]});
+  keep_best(wanted);
+  return {};
+}
+
+void Sampler::keep_best(uint32_t wanted) {
+  if (adjusts()) adjust(candidates_);
+  const auto keep = static_cast<std::ptrdiff_t>(std::min<size_t>(wanted, candidates_.size()));
+  std::partial_sort(candidates_.begin(), candidates_.begin() + keep, candidates_.end(), better);
+  candidates_.resize(static_cast<size_t>(keep));
+}
+
+// The best `wanted` of those allowed. Most often they are among the best of all: a longer and longer list of these is
+// looked through before the whole vocabulary is.
+Status Sampler::gather_allowed(const Source& source, uint32_t wanted, Constraint& constraint) {
+  const uint32_t vocab = source.head.vocab();
+  for (const uint32_t n : {uint32_t{1}, uint32_t{64}, kFew}) {
+    if (adjusts() || n < wanted || n > vocab || !source.known.all.empty()) continue;
+    take_top(source, n);
+    size_t kept = 0;
+    for (const cpu::TokenLogit& c : candidates_) {
+      ONEBIT_ASSIGN(const bool yes, constraint.allows(c.token));
+      if (yes) candidates_[kept++] = c;
+      if (kept == wanted) break;
+    }
+    candidates_.resize(kept);
+    if (kept == wanted) return {};
+  }
+  ONEBIT_ASSIGN(const std::span<const uint64_t> mask, constraint.mask());
+  const std::span<const float> all = take_all(source);
   candidates_.clear();
-  if (!adjusts() && k <= best.size()) {
-    candidates_.assign(best.begin(), best.begin() + k);
-    std::erase_if(candidates_, [](const cpu::TokenLogit& c) { return c.token < 0; });
-  } else if (!adjusts() && k <= kFew) {
-    head.top(compute, hidden, k, candidates_);
+  for (uint32_t i = 0; i < vocab && i / 64 < mask.size(); ++i)
+    if (mask[i / 64] >> (i % 64) & 1) candidates_.push_back({static_cast<int32_t>(i), all[i]});
+  if (candidates_.empty()) return fail(Errc::format, "grammar: no token of the vocabulary may come next");
+  keep_best(wanted);
+  return {};
+}
+
+Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, Constraint* constraint, const KnownLogits& known) {
+  candidates_.clear();
+  const Source source{head, compute, hidden, known};
+  const uint32_t wanted = candidates(head.vocab());
+  if (wanted == 1 && !adjusts() && !constraint && known.best.empty() && known.all.empty()) {
+    candidates_.push_back(head.argmax(compute, hidden));
   } else {
-    all_.resize(head.vocab());
-    head.logits(compute, hidden, 1, all_.data());
-    for (uint32_t i = 0; i < head.vocab(); ++i) candidates_.push_back({static_cast<int32_t>(i), all_[i]});
-    if (adjusts()) adjust(candidates_);
-    std::partial_sort(candidates_.begin(), candidates_.begin() + k, candidates_.end(), better);
-    candidates_.resize(k);
+    ONEBIT_TRY(constraint ? gather_allowed(source, wanted, *constraint) : gather(source, wanted));
   }
   if (candidates_.empty() || !std::isfinite(candidates_[0].logit))
     return fail(Errc::format, "the largest logit is {}, expected a finite number",
                 candidates_.empty() ? 0.0f : candidates_[0].logit);
-  if (greedy) return candidates_[0].token;
+  if (options_.temperature == 0) return candidates_[0].token;
   return draw(candidates_);
 }
 

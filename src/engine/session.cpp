@@ -85,23 +85,25 @@ void Session::truncate(uint32_t count) {
   kv_.length = count;
 }
 
-Result<Token> Session::choose(Sampler& sampler) {
-  activations_.top = sampler.wants();  // in the passes to come
-  return sampler.choose(engine_->model().head(), engine_->compute(), hidden_.data(), best_);
+Result<Token> Session::choose(Sampler& sampler, Constraint* constraint) {
+  activations_.top = constraint ? 0 : sampler.wants();  // in the passes to come
+  return sampler.choose(engine_->model().head(), engine_->compute(), hidden_.data(), constraint, {.best = best_});
 }
 
-Result<Finish> Session::generate(Sampler& sampler, int64_t limit, bool ignore_end, const OnToken& on_token) {
+Result<Finish> Session::generate(Sampler& sampler, int64_t limit, bool ignore_end, const OnToken& on_token, Constraint* constraint) {
   const Tokenizer& tokenizer = engine_->tokenizer();
   if (tokens_.empty()) return fail(Errc::usage, "there is no token to continue from: the prompt is empty");
   for (int64_t n = 0; limit < 0 || n < limit; ++n) {
     if (kv_.length == kv_.context()) return Finish::length;
-    ONEBIT_ASSIGN(const Token token, choose(sampler));
+    ONEBIT_ASSIGN(const Token token, choose(sampler, constraint));
+    if (constraint) ONEBIT_TRY(constraint->accept(token));
     sampler.accept(token);
-    const bool end = tokenizer.is_end(token) && !ignore_end;
+    const bool end = tokenizer.is_end(token) && (!ignore_end || constraint);
     const bool go_on = end || on_token(token, tokenizer.piece(token));
     ONEBIT_TRY(feed(Phase::decode, {&token, 1}, {}));
     if (end) return Finish::end_of_text;
     if (!go_on) return Finish::stopped;
+    if (constraint && constraint->finished()) return Finish::end_of_text;
   }
   return Finish::length;
 }

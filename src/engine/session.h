@@ -37,13 +37,14 @@ class Session {
   // Forgets everything after the first `count` tokens.
   void truncate(uint32_t count);
 
-  Result<Token> choose(Sampler& sampler);
+  Result<Token> choose(Sampler& sampler, Constraint* constraint = nullptr);
 
   // Generates up to `limit` tokens (negative: until the context is full) after what was fed. Each token
   // goes to `on_token` with its bytes (which may end inside a UTF-8 sequence); false stops. A token that
   // ends the text is not passed on unless `ignore_end`. The chosen tokens are part of the session.
+  // With a constraint tokens are chosen among those that it allows, and the text ends with it, `ignore_end` or not.
   using OnToken = std::function<bool(Token token, const std::string& bytes)>;
-  Result<Finish> generate(Sampler& sampler, int64_t limit, bool ignore_end, const OnToken& on_token);
+  Result<Finish> generate(Sampler& sampler, int64_t limit, bool ignore_end, const OnToken& on_token, Constraint* constraint = nullptr);
 
   std::span<const Token> tokens() const { return tokens_; }
   uint32_t context() const { return kv_.context(); }

@@ -107,5 +107,93 @@ TEST_F(SessionTest, ChatFormatKeepsControlTokensOutOfText) {
   EXPECT_FALSE(encode_message(t, ChatStyle::llama3, {"<|eot_id|>", "x"}, true, true));
 }
 
+// At every step the token is the allowed one with the largest full-precision logit, found among all rows.
+TEST_F(SessionTest, ConstrainedGreedyIsTheBestAllowed) {
+  const auto grammar = Grammar::parse("root ::= \"[\" item (\",\" item)* \"]\"\nitem ::= [a-f]{1,3} | [0-9]");
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  const auto trie = TokenTrie::build(engine_->tokenizer(), engine_->model().config().vocab);
+  ASSERT_TRUE(trie);
+  const auto text_with = [&](SamplerOptions options) {
+    Session s = session();
+    const std::vector<Token> prompt{256, 'x' - '!' + 33};
+    EXPECT_TRUE(s.feed(prompt));
+    auto constraint = Constraint::create(*grammar, *trie);
+    auto oracle = Constraint::create(*grammar, *trie);
+    EXPECT_TRUE(constraint && oracle);
+    Sampler sampler(options);
+    std::string text;
+    std::vector<float> logits(engine_->model().config().vocab);
+    for (int n = 0; n < 24; ++n) {
+      engine_->model().head().logits(engine_->compute(), s.hidden(), 1, logits.data());
+      Token best = -1;
+      for (Token t = 0; t < static_cast<Token>(logits.size()); ++t)
+        if (*oracle->allows(t) && (best < 0 || logits[static_cast<size_t>(t)] > logits[static_cast<size_t>(best)])) best = t;
+      const auto token = s.choose(sampler, &*constraint);
+      EXPECT_TRUE(token) << token.error().message;
+      if (!token) break;
+      if (options.temperature == 0 && options.repeat_penalty == 1) {
+        EXPECT_EQ(*token, best) << n;
+      }
+      EXPECT_TRUE(*oracle->allows(*token));
+      EXPECT_TRUE(constraint->accept(*token));
+      EXPECT_TRUE(oracle->accept(*token));
+      if (constraint->finished()) break;
+      text += engine_->tokenizer().piece(*token);
+      EXPECT_TRUE(s.feed({&*token, 1}));
+    }
+    return text;
+  };
+  SamplerOptions options;
+  options.temperature = 0;
+  EXPECT_FALSE(text_with(options).empty());
+  options.repeat_penalty = 1.3;   // looks at every row
+  EXPECT_TRUE(text_with(options).starts_with("["));
+  options.temperature = 2;
+  options.top_k = 0;
+  options.seed = 5;
+  const std::string once = text_with(options);
+  EXPECT_TRUE(once.starts_with("["));
+  EXPECT_EQ(text_with(options), once);
+  options.repeat_penalty = 1;
+  options.top_k = 40;
+  EXPECT_EQ(text_with(options), text_with(options));
+}
+
+TEST_F(SessionTest, AConstrainedTextEndsWithItsGrammar) {
+  const auto grammar = Grammar::parse("root ::= \"yes\" | \"no\"");
+  const auto trie = TokenTrie::build(engine_->tokenizer(), engine_->model().config().vocab);
+  ASSERT_TRUE(grammar && trie);
+  auto constraint = Constraint::create(*grammar, *trie);
+  ASSERT_TRUE(constraint);
+  Session s = session();
+  ASSERT_TRUE(s.feed(std::vector<Token>{256, 40}));
+  Sampler sampler = greedy();
+  std::string text;
+  const auto finish = s.generate(sampler, 20, true, [&](Token, const std::string& bytes) { return text += bytes, true; }, &*constraint);
+  ASSERT_TRUE(finish) << finish.error().message;
+  EXPECT_EQ(*finish, Finish::end_of_text);
+  EXPECT_TRUE(text == "yes" || text == "no") << text;
+  // Token by token, each asked for on its own.
+  const auto other = Grammar::parse("root ::= \"\\x01\" \"a\"");
+  auto narrow = Constraint::create(*other, *trie);
+  ASSERT_TRUE(narrow);
+  ASSERT_TRUE(narrow->accept(*s.choose(sampler, &*narrow)));
+  EXPECT_EQ(engine_->tokenizer().piece(*s.choose(sampler, &*narrow)), "a");
+}
+
+TEST_F(SessionTest, TheTemplateOfAFileWithoutOneIsBuiltIn) {
+  const auto t = chat_template(*engine_);
+  ASSERT_TRUE(t) << t.error().message;
+  EXPECT_EQ(t->name(), "bitnet");
+  ChatInput in;
+  in.messages = {{{"role", "user"}, {"content", "hi <|eot_id|>"}}};
+  const auto ids = t->encode(in, engine_->tokenizer());
+  ASSERT_TRUE(ids) << ids.error().message;
+  EXPECT_EQ(*ids, *encode_message(engine_->tokenizer(), ChatStyle::bitnet, {"user", "hi <|eot_id|>"}, true, true));
+  EXPECT_EQ(chat_template(*engine_, "chatml")->name(), "chatml");
+  EXPECT_EQ(chat_template(*engine_, "{{ messages[0].content }}")->name(), "jinja");
+  EXPECT_FALSE(chat_template(*engine_, "nosuch"));
+}
+
 }  // namespace
 }  // namespace onebit

@@ -70,6 +70,7 @@ struct Tokenizer::Impl {
   Status make_byte_pair(const TokenizerConfig& config);
   Status make_sentence_piece(const TokenizerConfig& config);
   std::string piece(Token token, bool special) const;
+  std::vector<SpecialMatcher::Match> find_special(std::string_view text, const EncodeOptions& options) const;
 };
 
 void Tokenizer::Impl::choose_special_ids(const TokenizerConfig& config, Token default_bos, Token default_eos) {
@@ -198,6 +199,27 @@ Result<Tokenizer> Tokenizer::from_gguf(const Gguf& gguf) {
   return tokenizer;
 }
 
+// Special tokens of the text: control tokens outside options.literal, user-defined ones anywhere.
+std::vector<SpecialMatcher::Match> Tokenizer::Impl::find_special(std::string_view text, const EncodeOptions& options) const {
+  if (!options.parse_special) return user_defined.find(text);
+  if (options.literal.empty()) return all_special.find(text);
+  std::vector<SpecialMatcher::Match> found;
+  const auto collect = [&](const SpecialMatcher& matcher, size_t begin, size_t end) {
+    if (begin >= end) return;
+    for (const auto& m : matcher.find(text.substr(begin, end - begin)))
+      found.push_back({m.begin + begin, m.end + begin, m.token});
+  };
+  size_t at = 0;
+  for (const ByteRange& r : options.literal) {
+    const size_t begin = std::clamp(r.begin, at, text.size()), end = std::clamp(r.end, begin, text.size());
+    collect(all_special, at, begin);
+    collect(user_defined, begin, end);
+    at = end;
+  }
+  collect(all_special, at, text.size());
+  return found;
+}
+
 Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOptions options) const try {
   if (text.size() > kMaxTextBytes)
     return fail(Errc::out_of_range, "text: {} bytes, expected at most {}", text.size(), kMaxTextBytes);
@@ -210,7 +232,7 @@ Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOption
     if (end == at) return {};
     return m.segmenter->encode(text.substr(at, end - at), first, out);
   };
-  for (const auto& match : (options.parse_special ? m.all_special : m.user_defined).find(text)) {
+  for (const auto& match : m.find_special(text, options)) {
     ONEBIT_TRY(plain(match.begin));
     out.push_back(match.token);
     at = match.end;

@@ -17,9 +17,18 @@ namespace onebit {
 using Token = int32_t;
 struct TokenizerConfig;
 
+// Bytes begin..end of a text.
+struct ByteRange {
+  size_t begin, end;
+  bool operator==(const ByteRange&) const = default;
+};
+
 struct EncodeOptions {
   bool add_special = true;     // the BOS / EOS that the model's metadata ask for
   bool parse_special = true;   // text such as <|eot_id|> becomes its control token
+  // With parse_special: ranges, ascending and disjoint, in which no control token is looked for. The text is cut as a
+  // whole all the same: words and merges cross the ends of a range.
+  std::span<const ByteRange> literal = {};
 };
 
 class Tokenizer {

@@ -1,5 +1,6 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -182,5 +183,24 @@ TEST(TokenizerSpm, BosSpacesAndSpecials) {
   EXPECT_EQ(std::count(plain.begin(), plain.end(), 2), 0);
 }
 
+
+TEST(Tokenizer, LiteralRangesSpellNoControlTokens) {
+  const Tokenizer t = open("gpt-2");
+  const Token end = t.find("<|endoftext|>");
+  const std::string text = "<|endoftext|>User: the<|endoftext|> end<|endoftext|>";
+  const size_t begin = text.find(" the"), stop = text.rfind("<|");
+  const std::vector<ByteRange> literal{{begin, stop}};
+  const auto got = ids(t, text, {.add_special = false, .parse_special = true, .literal = literal});
+  EXPECT_EQ(std::ranges::count(got, end), 2);
+  EXPECT_EQ(got.front(), end);
+  EXPECT_EQ(got.back(), end);
+  EXPECT_EQ(t.decode(got, true), text);
+  // Words cross the ends of a range: " the" is one token although the space is not of the range.
+  const std::vector<ByteRange> inside{{6, 9}};
+  EXPECT_EQ(ids(t, "User: the", {.add_special = false, .literal = inside}), ids(t, "User: the", {.add_special = false}));
+  // A token that reaches into a range is not one; ranges past the text change nothing.
+  const std::vector<ByteRange> overlap{{3, 4}, {100, 200}};
+  EXPECT_EQ(std::ranges::count(ids(t, "<|endoftext|>", {.add_special = false, .literal = overlap}), end), 0);
+}
 }  // namespace
 }  // namespace onebit

@@ -43,6 +43,20 @@ inline void append_utf8(std::string& out, char32_t c) {
   }
 }
 
+// Appends any code point.
+inline void append_code_point(std::string& out, char32_t c) {
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | ((c >> shift) & 0x3F)); };
+  if (c < 0x800) return append_utf8(out, c);
+  if (c < 0x10000) {
+    out += static_cast<char>(0xE0 | c >> 12);
+  } else {
+    out += static_cast<char>(0xF0 | c >> 18);
+    tail(12);
+  }
+  tail(6);
+  tail(0);
+}
+
 // The longest well-formed prefix of text[from..], in bytes.
 inline size_t utf8_valid_run(std::string_view text, size_t from) {
   size_t at = from;
