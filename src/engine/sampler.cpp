@@ -115,20 +115,43 @@ Status Sampler::gather_allowed(cpu::OutputHead& head, cpu::Compute& compute, con
 }
 
 Result<Token> Sampler::choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, Constraint* constraint) {
-  const bool greedy = options_.temperature == 0;
-  if (greedy && !adjusts() && !constraint) {
+  if (options_.temperature == 0 && !adjusts() && !constraint) {
     const cpu::TokenLogit best = head.argmax(compute, hidden);
     if (!std::isfinite(best.logit)) return fail(Errc::format, "the largest logit is {}, expected a finite number", best.logit);
     return best.token;
   }
-  const auto k = options_.top_k == 0 ? head.vocab() : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, head.vocab()));
-  const uint32_t wanted = greedy ? 1 : k;
   candidates_.clear();
-  ONEBIT_TRY(constraint ? gather_allowed(head, compute, hidden, wanted, *constraint) : gather(head, compute, hidden, wanted));
+  const uint32_t count = wanted(head.vocab());
+  ONEBIT_TRY(constraint ? gather_allowed(head, compute, hidden, count, *constraint) : gather(head, compute, hidden, count));
+  return decide();
+}
+
+Result<Token> Sampler::choose(std::span<const float> logits, Constraint* constraint) {
+  std::span<const uint64_t> mask;
+  if (constraint) {
+    ONEBIT_ASSIGN(mask, constraint->mask());
+  }
+  candidates_.clear();
+  for (size_t i = 0; i < logits.size(); ++i)
+    if (!constraint || (i / 64 < mask.size() && (mask[i / 64] >> (i % 64) & 1))) candidates_.push_back({static_cast<int32_t>(i), logits[i]});
+  if (candidates_.empty()) return fail(Errc::format, "grammar: no token of the vocabulary may come next");
+  keep_best(wanted(static_cast<uint32_t>(logits.size())));
+  return decide();
+}
+
+bool Sampler::wants_all_logits(uint32_t vocab) const { return adjusts() || wanted(vocab) > kFew; }
+
+uint32_t Sampler::wanted(uint32_t vocab) const {
+  if (options_.temperature == 0) return 1;
+  return options_.top_k == 0 ? vocab : static_cast<uint32_t>(std::min<int64_t>(options_.top_k, vocab));
+}
+
+// Among candidates_, best first.
+Result<Token> Sampler::decide() {
   if (candidates_.empty() || !std::isfinite(candidates_[0].logit))
     return fail(Errc::format, "the largest logit is {}, expected a finite number",
                 candidates_.empty() ? 0.0f : candidates_[0].logit);
-  if (greedy) return candidates_[0].token;
+  if (options_.temperature == 0) return candidates_[0].token;
   return draw(candidates_);
 }
 

@@ -48,9 +48,15 @@ class Sampler {
   // With a constraint only tokens that it allows are candidates; all else is the same, so temperature 0 gives the allowed
   // token with the largest full-precision logit. Errors: that no token is allowed.
   Result<Token> choose(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, Constraint* constraint = nullptr);
+  // The same choice from all logits in full precision, [vocab], for a caller that computed those of several texts together.
+  Result<Token> choose(std::span<const float> logits, Constraint* constraint = nullptr);
+  // Whether choose() computes every logit.
+  bool wants_all_logits(uint32_t vocab) const;
 
  private:
   bool adjusts() const;
+  uint32_t wanted(uint32_t vocab) const;
+  Result<Token> decide();
   void adjust(std::vector<cpu::TokenLogit>& logits) const;
   Status gather(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted);
   Status gather_allowed(cpu::OutputHead& head, cpu::Compute& compute, const float* hidden, uint32_t wanted, Constraint& constraint);
