@@ -33,16 +33,21 @@ void ModelFlags::add_to(Flags& flags) {
   flags.toggle("--strict", "fail where work did not run on the device it was meant for", &strict);
 }
 
-Result<std::unique_ptr<Engine>> ModelFlags::load() const {
+Result<EngineOptions> ModelFlags::engine_options() const {
   if (model.empty()) return fail(Errc::usage, "-m: a model file is needed");
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
-  Progress bar("loading", !quiet);
   EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
   ONEBIT_ASSIGN(options.placement.on[0], parse_where(prefill_on.empty() ? device : prefill_on));
   if (!decode_on.empty()) {
     ONEBIT_ASSIGN(options.placement.on[1], parse_where(decode_on));
   }
   options.placement.npu_share = static_cast<int>(npu_share);
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> ModelFlags::load() const {
+  ONEBIT_ASSIGN(const EngineOptions options, engine_options());
+  Progress bar("loading", !quiet);
   ONEBIT_ASSIGN(auto engine, Engine::load(options, [&bar](double share) { bar.update(share); }));
   return engine;
 }
