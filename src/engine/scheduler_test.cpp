@@ -32,7 +32,7 @@ struct Asked {
 class SchedulerTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto e = Engine::load({.path = ONEBIT_SOURCE_DIR "/models/onebit-kjv-austen-6m.gguf", .threads = 2});
+    auto e = Engine::load({.path = ONEBIT_SOURCE_DIR "/models/onebit-kjv-austen-6m.gguf", .threads = 1});
     ASSERT_TRUE(e) << e.error().message;
     engine_ = std::move(*e);
   }

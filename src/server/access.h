@@ -15,9 +15,9 @@ namespace onebit::server {
 
 struct AccessOptions {
   std::string host = "127.0.0.1";        // that the server listens on
-  std::vector<std::string> keys;         // one of them is needed; empty: none
-  std::vector<std::string> hosts;        // more names that Host may have
-  std::vector<std::string> origins;      // other sites whose pages may use the server
+  std::vector<std::string> keys{};       // one of them is needed; empty: none
+  std::vector<std::string> hosts{};      // more names that Host may have
+  std::vector<std::string> origins{};    // other sites whose pages may use the server
 };
 
 // True for an address of this machine only: 127.0.0.0/8, ::1, localhost.
