@@ -9,8 +9,8 @@ wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=(g++ cmake ninja-build git=git ca-certificates libfmt-dev nlohmann-json3-dev
-                    libpcre2-dev libgtest-dev) ;;
-    clients) wanted+=(node=nodejs npm=npm) ;;
+                    libpcre2-dev libgtest-dev libcpp-httplib-dev) ;;
+    clients) wanted+=(node=nodejs npm=npm chromium=chromium) ;;
     clang) wanted+=(clang-19 libclang-rt-19-dev) ;;
     lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;
     npu) wanted+=(xilinx-bootgen) ;;

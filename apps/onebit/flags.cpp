@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cctype>
 #include <cmath>
+#include <cstdlib>
 
 namespace onebit::cli {
 namespace {
@@ -118,10 +120,38 @@ bool Flags::given(std::string_view name) const {
   return f && f->given;
 }
 
+// The variable of a flag: its longest name.
+std::string Flags::variable(const Flag& flag) const {
+  const std::string& longest = *std::max_element(flag.names.begin(), flag.names.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  std::string name = environment_;
+  for (const char c : bare(longest)) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+Status Flags::read_environment() {
+  for (Flag& f : flags_) {
+    const std::string name = variable(f);
+    const char* const value = std::getenv(name.c_str());
+    if (!value) continue;
+    if (f.value.empty()) {
+      const std::string text = value;
+      if (text != "1" && text != "true" && text != "0" && text != "false")
+        return fail(Errc::usage, "{}: '{}' is not 1, true, 0 or false", name, text);
+      if (text == "0" || text == "false") continue;
+    }
+    f.given = true;
+    ONEBIT_TRY(f.set(name, value));
+  }
+  return {};
+}
+
 Status Flags::parse(std::span<const char* const> args) {
   const auto usage = [this](std::string text) {
     return std::unexpected(Error{Errc::usage, text + fmt::format(" (see '{} --help')", command_)});
   };
+  if (!environment_.empty()) {
+    if (auto s = read_environment(); !s) return usage(s.error().message);
+  }
   bool only_positional = false;
   for (size_t i = 0; i < args.size(); ++i) {
     const std::string arg = args[i];
@@ -173,6 +203,8 @@ std::string Flags::help() const {
     out += '\n';
   }
   out += fmt::format("  {:<30} {}\n", "-h, --help", "this text");
+  if (!environment_.empty())
+    out += fmt::format("\nEach flag can be set by a variable: {} for {}, and so on.\n", variable(flags_.front()), flags_.front().names.back());
   return out;
 }
 

@@ -30,6 +30,10 @@ class Flags {
   // Arguments without a dash go here, in order; without this call they are an error.
   void positional(std::string value, std::string help, std::vector<std::string>* target, size_t max);
 
+  // Every flag may also be set by a variable: PREFIX and its longest name in capitals ("ONEBIT_CTX_SIZE" for --ctx-size);
+  // a toggle by 1, true, 0 or false. What stands on the command line wins.
+  void environment(std::string prefix) { environment_ = std::move(prefix); }
+
   // Errors (Errc::usage) name the flag, the value and what was expected. `help_wanted()` is true after
   // -h or --help.
   Status parse(std::span<const char* const> args);
@@ -51,7 +55,10 @@ class Flags {
   void add(std::string names, std::string value, std::string help, std::string fallback,
            std::function<Status(const std::string&, const std::string&)> set);
 
-  std::string command_, summary_, example_;
+  std::string variable(const Flag& flag) const;
+  Status read_environment();
+
+  std::string command_, summary_, example_, environment_;
   std::vector<Flag> flags_;
   std::string positional_value_, positional_help_;
   std::vector<std::string>* positional_ = nullptr;

@@ -38,10 +38,9 @@ void ModelFlags::add_to(Flags& flags) {
   flags.toggle("--strict", "fail where work did not run on the device it was meant for", &strict);
 }
 
-Result<std::unique_ptr<Engine>> ModelFlags::load() const {
+Result<EngineOptions> ModelFlags::engine_options() const {
   if (model.empty()) return fail(Errc::usage, "-m: a model file is needed");
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
-  Progress bar("loading", !quiet);
   EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
   ONEBIT_ASSIGN(const Where both, parse_where(device));
   options.placement.on = both_phases(both);
@@ -53,6 +52,12 @@ Result<std::unique_ptr<Engine>> ModelFlags::load() const {
   }
   options.placement.npu_share = static_cast<int>(npu_share);
   options.placement.gpu_packing = gpu_packing == "auto" ? 0 : gpu_packing == "2" ? 20 : 16;
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> ModelFlags::load() const {
+  ONEBIT_ASSIGN(const EngineOptions options, engine_options());
+  Progress bar("loading", !quiet);
   ONEBIT_ASSIGN(auto engine, Engine::load(options, [&bar](double share) { bar.update(share); }));
   return engine;
 }

@@ -22,7 +22,9 @@ struct ModelFlags {
   bool quiet = false;
 
   void add_to(Flags& flags);
-  // Errors: no -m, and those of Engine::load.
+  // Errors: no -m, flags that do not go together.
+  Result<EngineOptions> engine_options() const;
+  // Errors also: those of Engine::load.
   Result<std::unique_ptr<Engine>> load() const;
   SessionOptions session() const;
   // After the work: prints where it ran (--stats, on stderr); an error where it did not run as asked (--strict).

@@ -33,6 +33,6 @@ class Progress {
 };
 
 extern const Verb run_verb, chat_verb, bench_verb, info_verb, quantize_verb, perplexity_verb, tokenize_verb,
-    template_verb, grammar_verb, synth_verb, logits_verb, npu_verb, doctor_verb, roofline_verb;
+    template_verb, grammar_verb, synth_verb, logits_verb, npu_verb, doctor_verb, roofline_verb, serve_verb;
 
 }  // namespace onebit::cli

@@ -95,9 +95,11 @@ Status OutputHead::reserve(uint32_t tokens) {
     return {};
   }
   const size_t padded_rows = size_t{copy_.groups} * kHeadGroup;
-  ONEBIT_ASSIGN(approx_, Buffer::allocate(tokens * padded_rows * sizeof(float), "approximate logits"));
-  ONEBIT_ASSIGN(input_, Buffer::allocate(tokens * input_bytes(), "output head input"));
-  for (uint32_t t = 0; t < tokens; ++t) passes[t].approx = approx_.as<float>() + t * padded_rows;
+  ONEBIT_ASSIGN(Buffer approx, Buffer::allocate(tokens * padded_rows * sizeof(float), "approximate logits"));
+  ONEBIT_ASSIGN(Buffer input, Buffer::allocate(tokens * input_bytes(), "output head input"));
+  for (uint32_t t = 0; t < tokens; ++t) passes[t].approx = approx.as<float>() + t * padded_rows;
+  approx_ = std::move(approx);
+  input_ = std::move(input);
   passes_ = std::move(passes);
   return {};
 }
