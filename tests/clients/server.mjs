@@ -6,7 +6,7 @@ export const model = join(process.env.ONEBIT_SOURCE, 'models', 'onebit-kjv-auste
 export const modelName = 'onebit-kjv-austen-6m';
 
 export async function startServer(args = [], env = {}) {
-  const child = spawn(process.env.ONEBIT, ['serve', '-m', model, '--port', '0', '-t', '2', '--parallel', '4', ...args], {
+  const child = spawn(process.env.ONEBIT, ['serve', '-m', model, '--port', '0', '-t', '1', '--parallel', '4', ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
   });
