@@ -17,18 +17,57 @@ const cpu::FloatOps& ops() { return cpu::float_ops(cpu::Isa::scalar); }
 class Head {
  public:
   Head(std::vector<float> table, uint32_t vocab, uint32_t dim, uint32_t tokens, FloatType type = FloatType::f32)
-      : vocab_(vocab), dim_(dim), tokens_(tokens), f32_(table), f16_(table.size()), h_(size_t{tokens} * dim),
-        codes_(size_t{vocab} * head_stride(dim)), scale_(vocab), error_(vocab), norm_(vocab),
-        hi_(size_t{tokens} * head_stride(dim)), lo_(size_t{tokens} * head_stride(dim)), input_(size_t{tokens} * 4),
-        upper_(size_t{tokens} * vocab), lower_(size_t{tokens} * head_groups(vocab)), threshold_(tokens), counts_(tokens),
-        list_(size_t{tokens} * vocab), logits_(size_t{tokens} * vocab), parameters_(tokens), best_(size_t{tokens} * kMaxTopK),
-        chosen_(tokens), next_(tokens), history_(size_t{tokens} * 4) {
+      : vocab_(vocab),
+        dim_(dim),
+        tokens_(tokens),
+        f32_(table),
+        f16_(table.size()),
+        h_(size_t{tokens} * dim),
+        codes_(size_t{vocab} * head_stride(dim)),
+        scale_(vocab),
+        error_(vocab),
+        norm_(vocab),
+        hi_(size_t{tokens} * head_stride(dim)),
+        lo_(size_t{tokens} * head_stride(dim)),
+        input_(size_t{tokens} * 4),
+        upper_(size_t{tokens} * vocab),
+        lower_(size_t{tokens} * head_groups(vocab)),
+        threshold_(tokens),
+        counts_(tokens),
+        list_(size_t{tokens} * vocab),
+        logits_(size_t{tokens} * vocab),
+        parameters_(tokens),
+        best_(size_t{tokens} * kMaxTopK),
+        chosen_(tokens),
+        next_(tokens),
+        history_(size_t{tokens} * 4) {
     ops().f32_to_f16(f16_.data(), table.data(), table.size());
     if (type == FloatType::f16) ops().f16_to_f32(f32_.data(), f16_.data(), table.size());
-    args_ = {type == FloatType::f16 ? static_cast<void*>(f16_.data()) : f32_.data(), type, vocab, dim, h_.data(), tokens,
-             codes_.data(), scale_.data(), error_.data(), norm_.data(), hi_.data(), lo_.data(), input_.data(), upper_.data(),
-             lower_.data(), threshold_.data(), counts_.data(), list_.data(), logits_.data(), parameters_.data(), best_.data(),
-             chosen_.data(), nullptr, nullptr, 0};
+    args_ = {type == FloatType::f16 ? static_cast<void*>(f16_.data()) : f32_.data(),
+             type,
+             vocab,
+             dim,
+             h_.data(),
+             tokens,
+             codes_.data(),
+             scale_.data(),
+             error_.data(),
+             norm_.data(),
+             hi_.data(),
+             lo_.data(),
+             input_.data(),
+             upper_.data(),
+             lower_.data(),
+             threshold_.data(),
+             counts_.data(),
+             list_.data(),
+             logits_.data(),
+             parameters_.data(),
+             best_.data(),
+             chosen_.data(),
+             nullptr,
+             nullptr,
+             0};
     for (uint32_t t = 0; t < tokens; ++t) parameters_[t] = {1, 0.0f, 1.0f, 0.0f, 1};
     run_kernel("head_compress", {(vocab + 7) / 8}, args_);
   }
@@ -45,7 +84,8 @@ class Head {
 
   std::vector<float> full(uint32_t t) {
     std::vector<float> out(vocab_);
-    for (uint32_t r = 0; r < vocab_; ++r) out[r] = ops().dot(f32_.data() + size_t{r} * dim_, h_.data() + size_t{t} * dim_, dim_);
+    for (uint32_t r = 0; r < vocab_; ++r)
+      out[r] = ops().dot(f32_.data() + size_t{r} * dim_, h_.data() + size_t{t} * dim_, dim_);
     return out;
   }
 
@@ -55,7 +95,8 @@ class Head {
     std::vector<uint32_t> order;
     for (uint32_t i = 0; i < vocab_; ++i)
       if (!std::isnan(logits[i])) order.push_back(i);
-    std::sort(order.begin(), order.end(), [&](uint32_t x, uint32_t y) { return logits[x] != logits[y] ? logits[x] > logits[y] : x < y; });
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t x, uint32_t y) { return logits[x] != logits[y] ? logits[x] > logits[y] : x < y; });
     const uint32_t k = std::min(parameters_[t].top_k, vocab_);
     for (uint32_t i = 0; i < k; ++i) {
       const Choice& c = best_[size_t{t} * kMaxTopK + i];
@@ -63,7 +104,8 @@ class Head {
         ASSERT_EQ(c.token, -1) << "token " << t << ", place " << i;
         continue;
       }
-      ASSERT_EQ(c.token, static_cast<int32_t>(order[i])) << "token " << t << ", place " << i << ": " << c.logit << ", expected " << logits[order[i]];
+      ASSERT_EQ(c.token, static_cast<int32_t>(order[i]))
+          << "token " << t << ", place " << i << ": " << c.logit << ", expected " << logits[order[i]];
       ASSERT_EQ(c.logit, logits[order[i]]);
     }
     if (parameters_[t].temperature == 0.0f && !order.empty() && std::isfinite(logits[order[0]])) {
@@ -207,7 +249,8 @@ TEST(Head, DrawsAsTheSampler) {
     }
     while (keep > 1 && std::exp(sorted[keep - 1].first - sorted[0].first) < static_cast<double>(0.03f)) --keep;
     total = 0;
-    for (size_t i = 0; i < keep; ++i) total += std::exp((sorted[i].first - sorted[0].first) / static_cast<double>(0.7f));
+    for (size_t i = 0; i < keep; ++i)
+      total += std::exp((sorted[i].first - sorted[0].first) / static_cast<double>(0.7f));
     uint64_t z = (state += 0x9e3779b97f4a7c15ull);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;

@@ -60,12 +60,15 @@ uint32_t units_of(uint32_t rows) { return (rows + kUnitRows - 1) / kUnitRows; }
 
 std::vector<uint8_t> pack(const Problem& p, Packing packing, uint32_t first_row, uint32_t rows) {
   std::vector<uint8_t> out(packed_bytes(packing, units_of(rows), p.cols));
-  pack_units(packing, 0, units_of(rows), p.cols, [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
-    const uint32_t row = unit * kUnitRows + slot;
-    if (row >= rows) return false;
-    std::copy_n(p.codes.data() + size_t{first_row + row} * p.cols, p.cols, codes);
-    return true;
-  }, out.data());
+  pack_units(
+      packing, 0, units_of(rows), p.cols,
+      [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
+        const uint32_t row = unit * kUnitRows + slot;
+        if (row >= rows) return false;
+        std::copy_n(p.codes.data() + size_t{first_row + row} * p.cols, p.cols, codes);
+        return true;
+      },
+      out.data());
   return out;
 }
 
@@ -156,7 +159,6 @@ INSTANTIATE_TEST_SUITE_P(Every, Gemv,
                            return gemv_name({std::get<0>(info.param), std::get<1>(info.param)});
                          });
 
-
 void check_gemm(const Problem& p, uint32_t rows_of_kernel, Matrix matrix, Order order) {
   Input in(p);
   Guarded<uint8_t> weights(pack(p, Packing::p2, 0, p.rows));
@@ -191,9 +193,11 @@ TEST_P(Gemm, AdversarialValues) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Gemm,
-                         testing::Combine(testing::Values(64, 128), testing::Values(Matrix::nvidia, Matrix::gfx11, Matrix::gfx12)),
+                         testing::Combine(testing::Values(64, 128),
+                                          testing::Values(Matrix::nvidia, Matrix::gfx11, Matrix::gfx12)),
                          [](const auto& info) {
-                           return fmt::format("r{}_{}", std::get<0>(info.param), emulator::name(std::get<1>(info.param)));
+                           return fmt::format("r{}_{}", std::get<0>(info.param),
+                                              emulator::name(std::get<1>(info.param)));
                          });
 
 // Three matrices of one input, by GEMV and GEMM: float results with the bits of the CPU's epilogue.
@@ -220,8 +224,8 @@ void check_segments(Packing packing, Epilogue epilogue, Launch launch) {
       std::vector<int32_t> sums;
       for (uint32_t r = 0; r < s.rows[i]; ++r) sums.push_back(s.p.naive(t, s.first[i] + r));
       const auto& ops = cpu::float_ops(cpu::Isa::scalar);
-      (epilogue == Epilogue::add ? ops.scale_add : ops.scale_store)(expected[i].data() + size_t{t} * s.rows[i], sums.data(), s.rows[i],
-                                                                    s.p.inv_scale[t] * s.scales[i]);
+      (epilogue == Epilogue::add ? ops.scale_add : ops.scale_store)(
+          expected[i].data() + size_t{t} * s.rows[i], sums.data(), s.rows[i], s.p.inv_scale[t] * s.scales[i]);
     }
   }
   launch(a, units_of(40) + units_of(17) + units_of(33));
@@ -249,12 +253,15 @@ void check_gated(Packing packing, Epilogue epilogue, Launch launch) {
   Input in(p);
   const uint32_t units = (kRows + 7) / 8;
   std::vector<uint8_t> bytes(packed_bytes(packing, units, p.cols));
-  pack_units(packing, 0, units, p.cols, [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
-    const uint32_t row = unit * 8 + slot % 8;
-    if (row >= kRows) return false;
-    std::copy_n(p.codes.data() + size_t{slot / 8 * kRows + row} * p.cols, p.cols, codes);
-    return true;
-  }, bytes.data());
+  pack_units(
+      packing, 0, units, p.cols,
+      [&](uint32_t unit, uint32_t slot, uint8_t* codes) {
+        const uint32_t row = unit * 8 + slot % 8;
+        if (row >= kRows) return false;
+        std::copy_n(p.codes.data() + size_t{slot / 8 * kRows + row} * p.cols, p.cols, codes);
+        return true;
+      },
+      bytes.data());
   Guarded<uint8_t> weights(bytes);
   Guarded<float> out(size_t{p.tokens} * kRows);
   LinearArgs a = in.args(p, epilogue, 1);
@@ -266,8 +273,8 @@ void check_gated(Packing packing, Epilogue epilogue, Launch launch) {
   for (uint32_t t = 0; t < p.tokens; ++t) {
     std::vector<int32_t> gate, up;
     for (uint32_t r = 0; r < kRows; ++r) gate.push_back(p.naive(t, r)), up.push_back(p.naive(t, kRows + r));
-    (epilogue == Epilogue::gate_silu ? ops.silu_gate : ops.relu2_gate)(expected.data() + t * kRows, gate.data(), up.data(), kRows,
-                                                                       p.inv_scale[t] * 0.02f, p.inv_scale[t] * 0.7f);
+    (epilogue == Epilogue::gate_silu ? ops.silu_gate : ops.relu2_gate)(
+        expected.data() + t * kRows, gate.data(), up.data(), kRows, p.inv_scale[t] * 0.02f, p.inv_scale[t] * 0.7f);
   }
   expect_same_bits(out.span(), expected, "h");
 }

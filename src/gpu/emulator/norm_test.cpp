@@ -76,7 +76,9 @@ TEST(Embed, EveryType) {
   Guarded<float> f32(values), x(3 * dim);
   Guarded<uint16_t> half(f16), brain(bf16);
   for (const FloatType type : {FloatType::f32, FloatType::f16, FloatType::bf16}) {
-    const void* table = type == FloatType::f32 ? static_cast<void*>(f32.data()) : type == FloatType::f16 ? half.data() : brain.data();
+    const void* table = type == FloatType::f32   ? static_cast<void*>(f32.data())
+                        : type == FloatType::f16 ? half.data()
+                                                 : brain.data();
     run_kernel("embed", {3}, EmbedArgs{tokens.data(), table, x.data(), type, dim});
     for (uint32_t t = 0; t < 3; ++t) {
       std::vector<float> expected(dim);
@@ -97,7 +99,9 @@ TEST(Half, EveryValueBothWays) {
     float expected;
     ops().f16_to_f32(&expected, &half, 1);
     const float actual = emulator::half_to_float(half);
-    ASSERT_TRUE(std::bit_cast<uint32_t>(actual) == std::bit_cast<uint32_t>(expected) || (actual != actual && expected != expected)) << h;
+    ASSERT_TRUE(std::bit_cast<uint32_t>(actual) == std::bit_cast<uint32_t>(expected) ||
+                (actual != actual && expected != expected))
+        << h;
   }
   std::mt19937 rng(1);
   for (int i = 0; i < 2000000; ++i) {
@@ -115,21 +119,25 @@ TEST_P(RopeKv, AsOnTheCpu) {
   const uint32_t heads = 6, kv_heads = 2, capacity = 7, layers = 2, layer = 1, tokens = 2;
   const uint32_t half = head_dim / 2 - 1;  // a pair that is not rotated
   const KvShape shape{type, layer, heads, kv_heads, head_dim};
-  const size_t rows = size_t{layers} * 2 * kv_heads * capacity, bytes = rows * head_dim * cpu::kv_element_bytes(static_cast<cpu::KvType>(type));
+  const size_t rows = size_t{layers} * 2 * kv_heads * capacity,
+               bytes = rows * head_dim * cpu::kv_element_bytes(static_cast<cpu::KvType>(type));
   Guarded<float> q(random_floats(tokens * heads * head_dim, 1)), k(random_floats(tokens * kv_heads * head_dim, 2)),
-      v(random_floats(tokens * kv_heads * head_dim, 3)), cos(random_floats(capacity * half, 4)), sin(random_floats(capacity * half, 5));
+      v(random_floats(tokens * kv_heads * head_dim, 3)), cos(random_floats(capacity * half, 4)),
+      sin(random_floats(capacity * half, 5));
   std::fill_n(v.data(), head_dim, 0.0f);  // a row whose scale is 0
   const std::vector<float> q0(q.span().begin(), q.span().end());
   Guarded<uint8_t> data_a(bytes), data_b(bytes);
   Guarded<float> scales_a(rows), scales_b(rows);
-  Guarded<KvSequence> sequences(std::vector<KvSequence>{{data_a.data(), scales_a.data(), capacity, 0}, {data_b.data(), scales_b.data(), capacity, 0}});
+  Guarded<KvSequence> sequences(std::vector<KvSequence>{{data_a.data(), scales_a.data(), capacity, 0},
+                                                        {data_b.data(), scales_b.data(), capacity, 0}});
   Guarded<Token> state(std::vector<Token>{{1, 6, 1, 0}, {2, 3, 0, 0}});
   run_kernel("rope_kv", {tokens},
              RopeArgs{state.data(), sequences.data(), q.data(), k.data(), v.data(), cos.data(), sin.data(), shape,
                       heads * head_dim, kv_heads * head_dim, half, neox});
 
   std::vector<uint8_t> expected[2] = {std::vector<uint8_t>(bytes, 0xff), std::vector<uint8_t>(bytes, 0xff)};
-  std::vector<float> scales[2] = {std::vector<float>(rows, std::bit_cast<float>(0xffffffffu)), std::vector<float>(rows, std::bit_cast<float>(0xffffffffu))};
+  std::vector<float> scales[2] = {std::vector<float>(rows, std::bit_cast<float>(0xffffffffu)),
+                                  std::vector<float>(rows, std::bit_cast<float>(0xffffffffu))};
   std::vector<float> eq = q0;
   for (uint32_t t = 0; t < tokens; ++t) {
     const uint32_t p = state[t].position, s = state[t].sequence;
@@ -141,7 +149,8 @@ TEST_P(RopeKv, AsOnTheCpu) {
     const size_t part = size_t{kv_heads} * capacity, element = cpu::kv_element_bytes(static_cast<cpu::KvType>(type));
     uint8_t* base = expected[s].data() + layer * 2 * part * head_dim * element;
     float* sc = scales[s].data() + layer * 2 * part;
-    const cpu::KvLayer kv{static_cast<cpu::KvType>(type), capacity, kv_heads, head_dim, base, base + part * head_dim * element, sc, sc + part};
+    const cpu::KvLayer kv{static_cast<cpu::KvType>(type),   capacity, kv_heads, head_dim, base,
+                          base + part * head_dim * element, sc,       sc + part};
     cpu::kv_store(ops(), kv, p, ek.data(), v.data() + t * kv_heads * head_dim);
   }
   expect_same_bits(q.span(), eq, "q");
@@ -150,12 +159,14 @@ TEST_P(RopeKv, AsOnTheCpu) {
   expect_same_bits(scales_a.span(), scales[0], "scale");
   expect_same_bits(scales_b.span(), scales[1], "scale");
 }
-INSTANTIATE_TEST_SUITE_P(Every, RopeKv, testing::Combine(testing::Values(KvType::f32, KvType::f16, KvType::q8), testing::Bool(),
-                                                         testing::Values(64, 100, 128, 256)));
+INSTANTIATE_TEST_SUITE_P(Every, RopeKv,
+                         testing::Combine(testing::Values(KvType::f32, KvType::f16, KvType::q8), testing::Bool(),
+                                          testing::Values(64, 100, 128, 256)));
 
 TEST(LinearFloat, BitsOfTheCpu) {
   const uint32_t rows = 21, cols = 333, tokens = 2;
-  Guarded<float> w(random_floats(rows * cols, 1)), x(random_floats(tokens * cols, 2)), y(random_floats(tokens * rows, 3));
+  Guarded<float> w(random_floats(rows * cols, 1)), x(random_floats(tokens * cols, 2)),
+      y(random_floats(tokens * rows, 3));
   std::vector<float> expected(y.span().begin(), y.span().end());
   run_kernel("linear_float", {(rows + 7) / 8, tokens},
              FloatLinearArgs{w.data(), x.data(), y.data(), FloatType::f32, rows, cols, rows, 0.37f, 1});

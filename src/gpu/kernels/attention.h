@@ -23,9 +23,43 @@ ONEBIT_DEVICE float load_kv(KvType type, const uint8_t* data, uint64_t i, float 
   }
 }
 
+// Two neighbouring elements of a row of the cache, as they lie there: loaded now, made floats where they are needed, so
+// that many are on their way at once. Rows have an even number of elements.
+struct RawPair {
+  uint32_t low, high;
+  float scale;
+};
+ONEBIT_DEVICE RawPair load_pair(const KvShape& kv, const KvSequence& s, uint64_t row, uint32_t d) {
+  const uint64_t i = (row * kv.head_dim + d) / 2;
+  switch (kv.type) {
+    case KvType::f16: return {reinterpret_cast<const uint32_t*>(s.data)[i], 0, 1.0f};
+    case KvType::q8: return {reinterpret_cast<const uint16_t*>(s.data)[i], 0, s.scales[row]};
+    default: {
+      const U2 x = reinterpret_cast<const U2*>(s.data)[i];
+      return {x.v[0], x.v[1], 1.0f};
+    }
+  }
+}
+ONEBIT_DEVICE void store_pair(KvType type, const RawPair& x, float* out) {
+  switch (type) {
+    case KvType::f16:
+      out[0] = half_to_float(static_cast<uint16_t>(x.low));
+      out[1] = half_to_float(static_cast<uint16_t>(x.low >> 16));
+      break;
+    case KvType::q8:
+      out[0] = static_cast<float>(static_cast<int8_t>(x.low)) * x.scale;
+      out[1] = static_cast<float>(static_cast<int8_t>(x.low >> 8)) * x.scale;
+      break;
+    default:
+      out[0] = as_float(x.low);
+      out[1] = as_float(x.high);
+  }
+}
+
 // ---- Scores: a block has 64 keys; thread = key (64) and every fourth of up to 16 query rows -----------------------
 constexpr uint32_t kScoreColumns = 64;  // of head_dim in shared memory at a time
 constexpr uint32_t kMaxGroup = 16;
+constexpr uint32_t kScorePairs = kScoreKeys * kScoreColumns / 2 / kBlock;  // a thread
 
 struct ScoreShared {
   float k[kScoreKeys][kScoreColumns + 1];
@@ -47,11 +81,16 @@ ONEBIT_DEVICE void score_block(const AttentionArgs& a, ScoreShared& s) {
   for (uint32_t d0 = 0; d0 < kv.head_dim; d0 += kScoreColumns) {
     const uint32_t columns = least(kScoreColumns, kv.head_dim - d0);
     if (d0 > 0) barrier();
-    for (uint32_t i = thread_x(); i < keys * kScoreColumns; i += kBlock) {
-      const uint32_t r = i / kScoreColumns, c = i % kScoreColumns;
-      if (c >= columns) continue;
-      const float scale = kv.type == KvType::q8 ? sequence.scales[row + r] : 1.0f;
-      s.k[r][c] = load_kv(kv.type, sequence.data, (row + r) * kv.head_dim + d0 + c, scale);
+    RawPair pairs[kScorePairs];
+    ONEBIT_UNROLL
+    for (uint32_t i = 0; i < kScorePairs; ++i) {
+      const uint32_t id = i * kBlock + thread_x(), r = id / (kScoreColumns / 2), c = id % (kScoreColumns / 2) * 2;
+      pairs[i] = load_pair(kv, sequence, row + least(r, keys - 1), d0 + least(c, columns - 2));
+    }
+    ONEBIT_UNROLL
+    for (uint32_t i = 0; i < kScorePairs; ++i) {
+      const uint32_t id = i * kBlock + thread_x();
+      store_pair(kv.type, pairs[i], &s.k[id / (kScoreColumns / 2)][id % (kScoreColumns / 2) * 2]);
     }
     for (uint32_t i = thread_x(); i < group * kScoreColumns; i += kBlock) {
       const uint32_t r = i / kScoreColumns, c = i % kScoreColumns;
@@ -78,11 +117,14 @@ ONEBIT_DEVICE void score_block(const AttentionArgs& a, ScoreShared& s) {
 // ---- Values: a block has one chunk and 32 columns of o; a warp has every fourth query row -------------------------
 constexpr uint32_t kChunkBlocks = kKeyChunk / kKeyBlock;
 constexpr uint32_t kValueWarps = kValueBlock / kWarp;
-constexpr uint32_t kValuesAhead = 8;  // loads in flight, a thread
+constexpr uint32_t kValuesAhead = 8;
+constexpr uint32_t kValueKeys = 128;  // whose values are in shared memory; the next are on their way meanwhile
+constexpr uint32_t kValuePairs = kValueKeys * kValueColumns / 2 / kValueBlock;  // a thread
 
 struct ValueShared {
   float p[kValueWarps][kKeyChunk];
   float correction[kValueWarps][kChunkBlocks];
+  float v[kValueKeys][kValueColumns];
 };
 
 // p of one row's keys of a block, from scores, into p[0, keys); returns the new maximum. One warp.
@@ -108,68 +150,99 @@ ONEBIT_DEVICE uint64_t partial_at(const AttentionArgs& a, uint32_t t, uint32_t c
   return ((uint64_t{t} * chunks(a.positions) + chunk) * a.kv.heads + head) * (a.kv.head_dim + 2);
 }
 
-ONEBIT_DEVICE void value_row(const AttentionArgs& a, uint32_t t, uint32_t kv_head, uint32_t head, uint32_t chunk,
-                             uint32_t column, const Token& token, ValueShared& s) {
-  const KvSequence sequence = a.sequences[token.sequence];
-  const KvShape& kv = a.kv;
-  const uint32_t first = chunk * kKeyChunk, keys = least(kKeyChunk, token.position + 1 - first);
-  const float* const scores = a.scores + (uint64_t{t} * kv.heads + head) * a.positions + first;
-  float* const p = s.p[warp()];
-  float* const correction = s.correction[warp()];
+class ValueBlock {
+ public:
+  ONEBIT_DEVICE ValueBlock(const AttentionArgs& args, ValueShared& shared)
+      : a(args), s(shared), t(block_z()), chunk(block_x() / value_slices(args.kv.head_dim)),
+        column(block_x() % value_slices(args.kv.head_dim) * kValueColumns), token(args.tokens[t]) {}
 
-  float m = kNoMaximum;
-  for (uint32_t b = 0; b * kKeyBlock < keys; ++b) {
-    const float before = m;
-    const float* const block_scores = scores + b * kKeyBlock;
-    m = softmax_block([&](uint32_t i) { return block_scores[i]; }, least(kKeyBlock, keys - b * kKeyBlock), before,
-                      p + b * kKeyBlock);
-    if (lane() == 0) correction[b] = exp_nonpositive(before - m);
-  }
-  warp_barrier();
-  float l = 0.0f;
-  for (uint32_t b = 0; b * kKeyBlock < keys; ++b)
-    l = fma(l, correction[b], sum_by_four(p + b * kKeyBlock, least(kKeyBlock, keys - b * kKeyBlock)));
-
-  const uint32_t d = column + lane();
-  float o = 0.0f;
-  if (d < kv.head_dim) {
-    const uint64_t row = kv_row(kv, sequence, 1, kv_head, first);
-    const uint64_t at = row * kv.head_dim + d;
-    for (uint32_t b = 0; b * kKeyBlock < keys; ++b) {
-      o = o * correction[b];
-      const uint32_t end = least(keys, (b + 1) * kKeyBlock);
-      const auto value = [&](uint32_t i) {
-        const float scale = kv.type == KvType::q8 ? sequence.scales[row + i] : 1.0f;
-        return load_kv(kv.type, sequence.data, at + uint64_t{i} * kv.head_dim, scale);
-      };
-      uint32_t i = b * kKeyBlock;
-      for (; i + kValuesAhead <= end; i += kValuesAhead) {
-        float v[kValuesAhead];
-        ONEBIT_UNROLL
-        for (uint32_t j = 0; j < kValuesAhead; ++j) v[j] = value(i + j);
-        ONEBIT_UNROLL
-        for (uint32_t j = 0; j < kValuesAhead; ++j) o = fma(p[i + j], v[j], o);
+  ONEBIT_DEVICE void run() {
+    if (chunk * kKeyChunk > token.position) return;
+    sequence = a.sequences[token.sequence];
+    keys = least(kKeyChunk, token.position + 1 - chunk * kKeyChunk);
+    const uint32_t group = a.kv.heads / a.kv.kv_heads;
+    for (uint32_t r = 0; r < group; r += kValueWarps) {
+      const bool used = r + warp() < group;
+      const uint32_t head = block_y() * group + (used ? r + warp() : 0);
+      RawPair ahead[kValuePairs];
+      load(0, ahead);
+      float m = kNoMaximum, l = 0.0f;
+      softmax(head, m, l);
+      const float o = values(ahead);
+      if (!used) continue;
+      float* const out = a.partial + partial_at(a, t, chunk, head);
+      if (column + lane() < a.kv.head_dim) out[column + lane()] = o;
+      if (column == 0 && lane() == 0) {
+        out[a.kv.head_dim] = m;
+        out[a.kv.head_dim + 1] = l;
       }
-      for (; i < end; ++i) o = fma(p[i], value(i), o);
     }
   }
-  float* const out = a.partial + partial_at(a, t, chunk, head);
-  if (d < kv.head_dim) out[d] = o;
-  if (column == 0 && lane() == 0) {
-    out[kv.head_dim] = m;
-    out[kv.head_dim + 1] = l;
-  }
-  warp_barrier();  // p and correction are free for the next row
-}
 
-ONEBIT_DEVICE void value_block(const AttentionArgs& a, ValueShared& s) {
-  const uint32_t slices = value_slices(a.kv.head_dim), chunk = block_x() / slices, t = block_z();
-  const Token token = a.tokens[t];
-  if (chunk * kKeyChunk > token.position) return;
-  const uint32_t group = a.kv.heads / a.kv.kv_heads;
-  for (uint32_t r = warp(); r < group; r += kValueWarps)
-    value_row(a, t, block_y(), block_y() * group + r, chunk, block_x() % slices * kValueColumns, token, s);
-}
+ private:
+  // p, corrections, maximum and sum of the warp's row.
+  ONEBIT_DEVICE void softmax(uint32_t head, float& m, float& l) {
+    const float* const scores = a.scores + (uint64_t{t} * a.kv.heads + head) * a.positions + chunk * kKeyChunk;
+    float* const p = s.p[warp()];
+    float* const correction = s.correction[warp()];
+    for (uint32_t b = 0; b * kKeyBlock < keys; ++b) {
+      const float before = m;
+      const float* const block_scores = scores + b * kKeyBlock;
+      m = softmax_block([&](uint32_t i) { return block_scores[i]; }, least(kKeyBlock, keys - b * kKeyBlock), before,
+                        p + b * kKeyBlock);
+      if (lane() == 0) correction[b] = exp_nonpositive(before - m);
+    }
+    warp_barrier();
+    for (uint32_t b = 0; b * kKeyBlock < keys; ++b)
+      l = fma(l, correction[b], sum_by_four(p + b * kKeyBlock, least(kKeyBlock, keys - b * kKeyBlock)));
+  }
+
+  // This thread's pairs of the values of keys [first, first + kValueKeys).
+  ONEBIT_DEVICE void load(uint32_t first, RawPair (&to)[kValuePairs]) const {
+    const uint64_t row = kv_row(a.kv, sequence, 1, block_y(), chunk * kKeyChunk);
+    ONEBIT_UNROLL
+    for (uint32_t i = 0; i < kValuePairs; ++i) {
+      const uint32_t id = i * kValueBlock + thread_x(), key = first + id / (kValueColumns / 2), d = id % (kValueColumns / 2) * 2;
+      // Past the end: what is there last, for nobody.
+      to[i] = load_pair(a.kv, sequence, row + least(key, keys - 1), least(column + d, a.kv.head_dim - 2));
+    }
+  }
+
+  // This lane's column of o.
+  ONEBIT_DEVICE float values(RawPair (&ahead)[kValuePairs]) {
+    const float* const p = s.p[warp()];
+    float o = 0.0f;
+    for (uint32_t first = 0; first < keys; first += kValueKeys) {
+      barrier();
+      ONEBIT_UNROLL
+      for (uint32_t i = 0; i < kValuePairs; ++i) {
+        const uint32_t id = i * kValueBlock + thread_x();
+        store_pair(a.kv.type, ahead[i], &s.v[id / (kValueColumns / 2)][id % (kValueColumns / 2) * 2]);
+      }
+      load(first + kValueKeys, ahead);
+      barrier();
+      for (uint32_t b = first; b < least(first + kValueKeys, keys); b += kKeyBlock) {
+        o = o * s.correction[warp()][b / kKeyBlock];
+        const uint32_t end = least(keys, b + kKeyBlock);
+        uint32_t i = b;
+        for (; i + kValuesAhead <= end; i += kValuesAhead) {
+          ONEBIT_UNROLL
+          for (uint32_t j = 0; j < kValuesAhead; ++j) o = fma(p[i + j], s.v[i + j - first][lane()], o);
+        }
+        for (; i < end; ++i) o = fma(p[i], s.v[i - first][lane()], o);
+      }
+    }
+    barrier();  // p, corrections and values are free for the next row
+    return o;
+  }
+
+  const AttentionArgs& a;
+  ValueShared& s;
+  const uint32_t t, chunk, column;
+  const Token token;
+  KvSequence sequence = {};
+  uint32_t keys = 0;
+};
 
 // ---- Combine: chunks in order, then o / l. A block a head --------------------------------------------------------
 ONEBIT_DEVICE void combine_head(const AttentionArgs& a, uint32_t head, uint32_t t) {

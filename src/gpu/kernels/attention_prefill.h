@@ -47,6 +47,7 @@ class PrefillBlock {
     barrier();
     uint32_t last = 0;
     for (uint32_t r = 0; r < rows; ++r) last = s.position[r] > last ? s.position[r] : last;
+    float m[kWarpRows], l[kWarpRows], o[kWarpRows][kLaneColumns];
     attend(0, last, m, l, o);
     for (uint32_t c = 1; c <= last / kKeyChunk; ++c) {
       float next_m[kWarpRows], next_l[kWarpRows], next_o[kWarpRows][kLaneColumns];
@@ -61,7 +62,7 @@ class PrefillBlock {
         for (uint32_t j = 0; j < kLaneColumns; ++j) o[i][j] = fma(next_o[i][j], wb, o[i][j] * wa);
       }
     }
-    store();
+    store(l, o);
   }
 
  private:
@@ -180,7 +181,7 @@ class PrefillBlock {
     return load_kv(a.kv.type, sequence.data, row * a.kv.head_dim + d, scale);
   }
 
-  ONEBIT_DEVICE void store() {
+  ONEBIT_DEVICE void store(const float (&l)[kWarpRows], const float (&o)[kWarpRows][kLaneColumns]) {
     ONEBIT_UNROLL
     for (uint32_t i = 0; i < kWarpRows; ++i) {
       const uint32_t r = kWarpRows * warp() + i;
@@ -197,7 +198,6 @@ class PrefillBlock {
   PrefillShared<D>& s;
   const uint32_t group, first_row, rows;
   const KvSequence sequence;
-  float m[kWarpRows], l[kWarpRows], o[kWarpRows][kLaneColumns];
 };
 
 }  // namespace

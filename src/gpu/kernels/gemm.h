@@ -146,8 +146,8 @@ class GemmBlock {
   const LinearArgs& a;
   int8_t* const shared;
   const uint32_t token0, tile_count, first_unit;
-  const uint8_t* weights[kUnits];
-  FragmentWeights next[kUnits];
+  const uint8_t* weights[kUnits] = {};
+  FragmentWeights next[kUnits] = {};
   WarpSums<kUnits> sums;
 };
 

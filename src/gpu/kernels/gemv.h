@@ -214,7 +214,7 @@ ONEBIT_DEVICE void finish_units(const LinearArgs& a, const int32_t* sums, uint32
     const uint32_t slot = i % kUnitRows, t = i / kUnitRows % a.tokens, u = i / kUnitRows / a.tokens;
     const UnitPlace place = find_unit(a, block_x() * units + u, tiles_bytes);
     if (!place.weights || (gated && slot >= kUnitRows / 2)) continue;
-    int32_t sum = -a.sum[t], up = -a.sum[t];
+    int32_t sum = -a.sum[t], up = sum;
     for (uint32_t part = 0; part < a.split; ++part) {
       const int32_t* const from = sums + ((u * a.split + part) * kTokens + t) * kUnitRows + slot;
       sum += from[0];

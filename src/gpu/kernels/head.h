@@ -121,7 +121,8 @@ ONEBIT_DEVICE void prepare_token(const HeadArgs& a, uint32_t t, HeadShared& s) {
   for (uint32_t i = 0; i < kHeadWarps; ++i) error = error + s.values[3][i];
   const float additions = static_cast<float>(a.dim) / 256.0f + 16.0f;
   const float norm = norm_above(squares, additions), lost = norm_above(error, additions);
-  const float g = 0x1p-24f * 1.01f * (static_cast<float>((a.dim + 63) / 64) + 40.0f);
+  const uint32_t roundings = (a.dim + 63) / 64 + 40;
+  const float g = 0x1p-24f * 1.01f * static_cast<float>(roundings);
   constexpr float kUp = 1.0f + 2e-6f;
   float* const input = a.input + 4 * t;
   input[0] = unit;

@@ -52,7 +52,7 @@ ONEBIT_SIMPLE(rope_kv, kBlock, RopeArgs, rope_kv_token(a, block_x()))
 ONEBIT_SIMPLE(linear_float, kBlock, FloatLinearArgs, linear_float_rows(a, block_x(), block_y()))
 ONEBIT_SIMPLE(gate_float, kBlock, GateArgs, gate_element(a, block_x() * kBlock + thread_x()))
 ONEBIT_SIMPLE(attention_scores, kBlock, AttentionArgs, ONEBIT_SHARED(ScoreShared, shared, 1); score_block(a, shared[0]))
-ONEBIT_SIMPLE(attention_values, kValueBlock, AttentionArgs, ONEBIT_SHARED(ValueShared, shared, 1); value_block(a, shared[0]))
+ONEBIT_SIMPLE(attention_values, kValueBlock, AttentionArgs, ONEBIT_SHARED(ValueShared, shared, 1); ValueBlock(a, shared[0]).run())
 ONEBIT_SIMPLE(attention_combine, kBlock, AttentionArgs, combine_head(a, block_x(), block_y()))
 ONEBIT_SIMPLE(expand_p16, kBlock, ExpandArgs, expand_unit(a, block_x()))
 
