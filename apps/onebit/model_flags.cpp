@@ -3,6 +3,8 @@
 #include <charconv>
 #include <random>
 
+#include "store/store.h"
+
 namespace onebit::cli {
 
 Result<I2sLayout> parse_i2s(const std::string& name) {
@@ -12,7 +14,7 @@ Result<I2sLayout> parse_i2s(const std::string& name) {
 }
 
 void ModelFlags::add_to(Flags& flags) {
-  flags.text("-m,--model", "FILE", "the model, a GGUF file", &model);
+  flags.text("-m,--model", "MODEL", "a GGUF file, or the name of a model in the store (onebit list)", &model);
   flags.integer("-c,--ctx-size", "context in tokens; 0: the model's own", &context, 0, 1 << 24);
   flags.integer("-b,--batch-size", "prompt tokens per forward pass", &batch, 1, 1 << 16);
   flags.integer("-t,--threads", "threads; 0: one per CPU this process may use", &threads, 0, 1024);
@@ -32,8 +34,9 @@ void ModelFlags::add_to(Flags& flags) {
 Result<std::unique_ptr<Engine>> ModelFlags::load() const {
   if (model.empty()) return fail(Errc::usage, "-m: a model file is needed");
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
+  ONEBIT_ASSIGN(const std::string path, store::resolve_model(model));
   Progress bar("loading", !quiet);
-  EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
+  EngineOptions options{path, static_cast<unsigned>(threads), isa, layout, {}};
   ONEBIT_ASSIGN(options.placement.on[0], parse_where(prefill_on.empty() ? device : prefill_on));
   if (!decode_on.empty()) {
     ONEBIT_ASSIGN(options.placement.on[1], parse_where(decode_on));

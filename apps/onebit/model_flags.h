@@ -21,7 +21,7 @@ struct ModelFlags {
   bool quiet = false;
 
   void add_to(Flags& flags);
-  // Errors: no -m, and those of Engine::load.
+  // `model` is a file or the name of a model in the store. Errors: no -m, no such model, and those of Engine::load.
   Result<std::unique_ptr<Engine>> load() const;
   SessionOptions session() const;
   // After the work: prints where it ran (--stats, on stderr); an error where it did not run as asked (--strict).

@@ -33,6 +33,7 @@ class Progress {
 };
 
 extern const Verb run_verb, chat_verb, bench_verb, info_verb, quantize_verb, perplexity_verb, tokenize_verb,
-    synth_verb, logits_verb, npu_verb, doctor_verb, roofline_verb;
+    synth_verb, logits_verb, npu_verb, doctor_verb, roofline_verb, pull_verb, list_verb, show_verb, rm_verb, validate_verb,
+    version_verb;
 
 }  // namespace onebit::cli
