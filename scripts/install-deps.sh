@@ -9,7 +9,7 @@ wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=(g++ cmake ninja-build git=git ca-certificates libfmt-dev nlohmann-json3-dev
-                    libpcre2-dev libgtest-dev) ;;
+                    libpcre2-dev libgtest-dev libcurl4-openssl-dev libssl-dev) ;;
     clients) wanted+=(node=nodejs npm=npm) ;;
     clang) wanted+=(clang-19 libclang-rt-19-dev) ;;
     lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 #include "store/partial_file.h"
+#include "store/retry.h"
 #include "store/url.h"
 
 namespace onebit::store {
@@ -84,21 +84,8 @@ class Download {
       pieced_ = file_.size() > 0;
       fruitless = file_.size() >= before + kProgressBytes ? 0 : fruitless + 1;
       if (fruitless > options_.retries) return with_context(std::move(failure.error), fmt::format("gave up after {} tries", fetched_.attempts));
-      ONEBIT_TRY(pause(failure, fruitless));
+      ONEBIT_TRY(wait_before_retry(options_.backoff, fruitless, failure, [this] { return go_on(); }, options_.note));
     }
-  }
-
-  Status pause(const HttpFailure& failure, unsigned fruitless) {
-    using std::chrono::milliseconds;
-    constexpr milliseconds kLongest{60'000}, kStep{100};
-    milliseconds wait = std::min(kLongest, options_.backoff * (1u << std::min(fruitless, 10u)));
-    if (failure.retry_after) wait = std::min(kLongest, std::max(wait, milliseconds(std::min<uint64_t>(*failure.retry_after, 60) * 1000)));
-    note(fmt::format("{}; again in {:.1f} s", failure.error.message, static_cast<double>(wait.count()) / 1000));
-    for (milliseconds left = wait; left.count() > 0; left -= std::min(left, kStep)) {
-      if (!go_on()) return fail(Errc::cancelled, "interrupted");
-      std::this_thread::sleep_for(std::min(left, kStep));
-    }
-    return {};
   }
 
   // The head of a 200 or 206; sets changed_ where the bytes that are there belong to another file.

@@ -65,6 +65,7 @@ struct Transfer {
     if (!at_home || !head.linked_size) head.linked_size = linked_size;
     if (!head.encoding.empty() && head.encoding != "identity")
       return fail(Errc::unsupported, "{}: the server packs with '{}', which was not asked for", head.from, head.encoding);
+    if (head.bad_length) return fail(Errc::format, "{}: Content-Length: not a number of bytes", head.from);
     return sink->head(head);
   }
 };
@@ -195,14 +196,15 @@ void set_options(CURL* c, Transfer& t, const Url& url, const HttpRules& rules, c
 
 std::optional<HttpFailure> check_url(const Url& url, const HttpRules& rules, const Gate& gate) {
   const std::string shown = url.printable();
+  const Errc code = gate.redirected ? Errc::io : Errc::usage;  // the server's doing, or the command line's
   if (url.scheme != "https" && url.scheme != "http")
-    return failure(Errc::usage, fmt::format("{}: scheme '{}', expected https", shown, url.scheme));
+    return failure(code, fmt::format("{}: scheme '{}', expected https", shown, url.scheme));
   const Reach named = store::reach(url.host);
   if (url.scheme == "http" && !rules.allow_http && named != Reach::loopback)
-    return failure(Errc::usage, fmt::format("{}: plain http, expected https (allow it with --allow-http)", shown));
+    return failure(code, fmt::format("{}: plain http, expected https (allow it with --allow-http)", shown));
   // Behind a proxy the address is not ours to see; a host that is written as one, is.
   if (gate.redirected && gate.through_proxy && !rules.allow_private && named != Reach::global)
-    return failure(Errc::usage, fmt::format("a redirect to {}, which is not a public address (allow it with --allow-private)", shown));
+    return failure(code, fmt::format("a redirect to {}, which is not a public address (allow it with --allow-private)", shown));
   return std::nullopt;
 }
 
@@ -233,7 +235,7 @@ std::expected<HttpHead, HttpFailure> one_hop(const HttpRequest& request, const U
   if (t.stopped) return std::unexpected(HttpFailure{*t.stopped, false, std::nullopt});
   if (code != CURLE_OK && code != CURLE_ABORTED_BY_CALLBACK) {
     if (code == CURLE_COULDNT_CONNECT && !t.gate.refused.empty())
-      return std::unexpected(failure(Errc::usage, fmt::format("{}: refused: {}", url.printable(), t.gate.refused)));
+      return std::unexpected(failure(t.gate.redirected ? Errc::io : Errc::usage, fmt::format("{}: refused: {}", url.printable(), t.gate.refused)));
     return std::unexpected(failure(Errc::io, fmt::format("{}: {}", url.printable(), *detail ? detail : curl_easy_strerror(code)),
                                    worth_retrying(code)));
   }
@@ -280,7 +282,7 @@ std::expected<HttpHead, HttpFailure> http_get(const HttpRequest& request, const 
     auto next = parse_url(location);
     if (!next) return std::unexpected(HttpFailure{{Errc::format, fmt::format("{}: redirect: {}", url.printable(), next.error().message)}, false, {}});
     if (url.scheme == "https" && next->scheme != "https")
-      return std::unexpected(failure(Errc::usage, fmt::format("{}: a redirect from https to {}, expected https", url.printable(), next->printable())));
+      return std::unexpected(failure(Errc::io, fmt::format("{}: a redirect from https to {}, expected https", url.printable(), next->printable())));
     at_home = at_home && next->origin() == first->origin();
     if (hop == 0 && !t.gate.through_proxy) named_peer = t.gate.peer;
     url = *std::move(next);

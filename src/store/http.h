@@ -48,6 +48,7 @@ struct ContentRange {
 struct HttpHead {
   int status = 0;
   std::optional<uint64_t> length;       // Content-Length
+  bool bad_length = false;              // one that is no number of 64 bits
   std::optional<ContentRange> range;    // of a 206, and of a 416 with first = 0
   std::string etag, last_modified, encoding;
   std::optional<uint64_t> retry_after;  // seconds

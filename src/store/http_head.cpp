@@ -68,6 +68,7 @@ void read_header_line(std::string_view line, HttpHead& head) {
   const std::string_view value = trim(line.substr(colon + 1));
   if (name == "content-length") {
     head.length = number(value);
+    head.bad_length = head.bad_length || !head.length;
   } else if (name == "content-range") {
     head.range = content_range(value);
   } else if (name == "etag") {

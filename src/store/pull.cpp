@@ -9,6 +9,7 @@
 
 #include "format/gguf.h"
 #include "store/digest.h"
+#include "store/retry.h"
 #include "store/url.h"
 
 namespace onebit::store {
@@ -34,16 +35,25 @@ std::string safe_file(std::string_view path, size_t index) {
   return valid_name(file) && file.ends_with(".gguf") ? file : index == 0 ? "model.gguf" : fmt::format("model-{}.gguf", index);
 }
 
+Result<std::string> hub_listing(const Source& source, const PullOptions& options) {
+  constexpr size_t kLimit = size_t{16} << 20;
+  const DownloadOptions& d = options.download;
+  const std::string url = fmt::format("{}/api/models/{}/tree/{}?recursive=true", options.hub, source.repository, source.revision);
+  const std::function<bool()> go_on = [&d] { return !d.progress || d.progress(0, 0); };
+  for (unsigned fruitless = 1;; ++fruitless) {
+    auto json = http_text({url, options.token, 0, {}}, d.http, kLimit, go_on);
+    if (json) return *std::move(json);
+    if (!json.error().retry || fruitless > d.retries) return std::unexpected(std::move(json).error().error);
+    ONEBIT_TRY(wait_before_retry(d.backoff, fruitless, json.error(), go_on, d.note));
+  }
+}
+
 // The list of a repository is asked for where no file is named; a file's own size and digest come with the download.
 Result<std::vector<Part>> hub_parts(const Source& source, const PullOptions& options) {
   std::vector<HubFile> files;
   if (source.path.empty()) {
-    const std::string url = fmt::format("{}/api/models/{}/tree/{}?recursive=true", options.hub, source.repository, source.revision);
-    constexpr size_t kLimit = size_t{16} << 20;
-    const auto go_on = [&options] { return !options.download.progress || options.download.progress(0, 0); };
-    auto json = http_text({url, options.token, 0, {}}, options.download.http, kLimit, go_on);
-    if (!json) return std::unexpected(std::move(json).error().error);
-    auto all = parse_hub_tree(*json);
+    ONEBIT_ASSIGN(const std::string json, hub_listing(source, options));
+    auto all = parse_hub_tree(json);
     if (!all) return with_context(std::move(all).error(), "hf://" + source.repository);
     ONEBIT_ASSIGN(files, choose_hub_files(*all, source.path, source.repository));
   } else {
