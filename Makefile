@@ -44,7 +44,7 @@ run: build
 # AMD's own tools judge our NPU files: bootgen from Debian 12, the rest of XRT unpacked from a newer Debian. Where that
 # mirror cannot be reached their checks are skipped, and say so.
 test:
-	@$(DEPS) build clients npu
+	@$(DEPS) build clients npu capi rust
 	@mkdir -p build && { tests/npu/fetch_xrt_tools.sh build/xrt >build/xrt.log 2>&1 || tail -n 1 build/xrt.log; }
 	$(GUARD) cmake --preset release $(CCACHE)
 	$(GUARD) cmake --build --preset release -j $(JOBS)
@@ -52,7 +52,7 @@ test:
 
 # Where threads meet, and where code differs on another architecture: what the slow jobs build and run. Tests of other
 # rooms are then known to ctest only as NOT_BUILT, and whole-program tests are left to the other jobs.
-THREADS := base_test linear_test attention_test head_test model_test engine_test npu_runtime_test
+THREADS := base_test linear_test attention_test head_test model_test engine_test npu_runtime_test capi_test capi_boundary_test
 PORTED  := base_test ternary_test linear_test float_ops_test attention_test head_test limits_test model_test
 SOME    := -E 'NOT_BUILT|^examples|^npu_' -LE 'cli|clients|plain|slow|npu-tools'
 

@@ -31,6 +31,8 @@ class Session {
   Status feed(std::span<const Token> tokens, const std::function<bool(double)>& progress = {});
   // The same, with hidden states of every token: out[tokens.size()][dim].
   Status feed_all(std::span<const Token> tokens, float* out);
+  // Appends one token as generate() does, in the decode phase.
+  Status append(Token token) { return feed(Phase::decode, {&token, 1}, {}); }
 
   // Forgets everything after the first `count` tokens.
   void truncate(uint32_t count);
@@ -46,6 +48,7 @@ class Session {
   std::span<const Token> tokens() const { return tokens_; }
   uint32_t context() const { return kv_.context(); }
   KvCache& kv() { return kv_; }
+  const KvCache& kv() const { return kv_; }
   Engine& engine() { return *engine_; }
   // The hidden state of the last token fed: [dim].
   const float* hidden() const { return hidden_.data(); }

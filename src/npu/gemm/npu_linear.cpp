@@ -41,8 +41,15 @@ Result<uint32_t> NpuLinear::add(std::span<const Matrix> matrices, uint32_t cols)
   const std::span<uint8_t> packed = set.weights->bytes();
   share(weight_groups(set.n), [&](uint32_t g) { pack_weights(set.n, set.k, codes, g, g + 1, packed); });
   ONEBIT_TRY(device_->upload(set.weights));
-  sets_.push_back(std::move(set));
-  return static_cast<uint32_t>(sets_.size() - 1);
+  const auto unused = std::find_if(sets_.begin(), sets_.end(), [](const Set& s) { return !s.weights; });
+  const auto number = static_cast<uint32_t>(unused - sets_.begin());
+  if (unused == sets_.end()) sets_.push_back(std::move(set));
+  else *unused = std::move(set);
+  return number;
+}
+
+void NpuLinear::remove(uint32_t set) {
+  if (set < sets_.size()) sets_[set] = {};
 }
 
 // All numbers of tokens in the same number of halves share a stream.
@@ -79,7 +86,7 @@ Status NpuLinear::prepare(Slice& slice, const Set& set, const int8_t* x, uint32_
 
 Status NpuLinear::start(uint32_t set, const int8_t* x, uint32_t tokens, size_t stride) {
   if (active_) return fail(Errc::usage, "NPU products: start without the finish of the one before");
-  if (set >= sets_.size()) return fail(Errc::out_of_range, "NPU products: set {}, there are {}", set, sets_.size());
+  if (set >= sets_.size() || !sets_[set].weights) return fail(Errc::out_of_range, "NPU products: there is no set {}", set);
   if (tokens == 0) return fail(Errc::out_of_range, "NPU products: 0 tokens, expected at least 1");
   const uint32_t count = div_up(tokens, sets_[set].slice);
   if (slices_.size() < count) slices_.resize(count);

@@ -40,6 +40,8 @@ class NpuLinear {
 
   // Packs and uploads; the number of the set.
   Result<uint32_t> add(std::span<const Matrix> matrices, uint32_t cols);
+  // Frees a set's memory on the device; its number may be given again. Not between start and finish.
+  void remove(uint32_t set);
 
   // Begins the products of x [tokens][stride] with all matrices of a set. Until finish() no other start; x is free at
   // return.

@@ -88,7 +88,7 @@ TEST(NpuLinear, RefusesWhatMakesNoSense) {
   auto linear = NpuLinear::open(*device).value();
   const Stack stack(64, {40}, 3);
   EXPECT_EQ(linear.finish({}).error().message, "NPU products: finish without a start");
-  EXPECT_EQ(linear.start(0, nullptr, 1, 64).error().message, "NPU products: set 0, there are 0");
+  EXPECT_EQ(linear.start(0, nullptr, 1, 64).error().message, "NPU products: there is no set 0");
   EXPECT_EQ(linear.add({}, 64).error().message, "GEMM: N is 0, expected 1 to 131072");
   EXPECT_EQ(linear.add(stack.matrices(), 0).error().message, "GEMM: K is 0, expected 1 to 131072");
 }

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -10,12 +11,24 @@ namespace {
 
 constexpr const char* kModule = "libonebit_xrt.so";
 
+// The folders of the program and of this code, which are two where it is in a shared library.
+std::vector<std::filesystem::path> folders() {
+  std::vector<std::filesystem::path> list;
+  std::error_code none;
+  if (const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", none); !none) list.push_back(program.parent_path());
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&load_xrt_module), &info) != 0 && info.dli_fname) {
+    const std::filesystem::path library = std::filesystem::canonical(info.dli_fname, none).parent_path();
+    if (!none && std::find(list.begin(), list.end(), library) == list.end()) list.push_back(library);
+  }
+  return list;
+}
+
 std::vector<std::string> places() {
   std::vector<std::string> list;
   std::error_code none;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", none);
-  if (!none)
-    for (const std::filesystem::path& folder : {program.parent_path(), program.parent_path().parent_path() / "lib"})
+  for (const std::filesystem::path& base : folders())
+    for (const std::filesystem::path& folder : {base, base.parent_path() / "lib"})
       if (std::filesystem::exists(folder / kModule, none)) list.push_back((folder / kModule).string());
   list.emplace_back(kModule);  // the loader's own search
   return list;
