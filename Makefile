@@ -18,7 +18,7 @@ GUARD  := scripts/no-interpreter.sh
 CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
 BINARY := build/release/onebit
 
-.PHONY: help build run test asan tsan fuzz lint neon bench clean
+.PHONY: help deb packages build run test asan tsan fuzz lint neon bench clean
 
 help:
 	@echo 'make run      build, load the model in models/ and stream text (PROMPT="..." TOKENS=n MODEL=file)'
@@ -30,6 +30,8 @@ help:
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=60 from its committed corpus'
 	@echo 'make lint     clang-tidy and cppcheck'
 	@echo 'make neon     cross-compile for aarch64 and test under qemu'
+	@echo 'make deb      Debian packages in build/deb'
+	@echo 'make packages  build them, install them on a bare Debian 12, purge them (as root)'
 	@echo 'make clean    remove build/'
 
 build:
@@ -99,6 +101,14 @@ bench: build
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
 	$(BINARY) bench -m $(BENCH_MODEL) -p 128,512 -n 64 -t $(JOBS) -r 5 --limits
+
+deb:
+	@$(DEPS) build packages
+	scripts/build-deb.sh build/deb
+
+packages:
+	@$(DEPS) build capi packages
+	tests/packages/packages.sh $(CURDIR) $(CURDIR)/build/packages
 
 clean:
 	rm -rf build

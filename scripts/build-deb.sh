@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$(dirname "$(realpath "$0")")")"
 if [ "${1-}" = --plain ]; then
   shift
-  export DEB_CFLAGS_SET='' DEB_CXXFLAGS_SET='' DEB_CPPFLAGS_SET=''
+  export DEB_CFLAGS_SET='' DEB_CXXFLAGS_SET='' DEB_CPPFLAGS_SET='' DEB_BUILD_OPTIONS=noautodbgsym
 fi
 out=$(realpath -m "$1")
 version=$(dpkg-parsechangelog -S Version)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages a job needs, only those that are missing, and says which.
-# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust neon
+# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust packages neon
 set -euo pipefail
 
 # A package is missing when dpkg does not list it as installed; `COMMAND=PACKAGE` asks for a command
@@ -16,8 +16,9 @@ for group in "$@"; do
     npu) wanted+=(xilinx-bootgen) ;;
     capi) wanted+=(pkg-config=pkg-config abidiff=abigail-tools) ;;
     rust) wanted+=(rustc=rustc cargo=cargo) ;;
+    packages) wanted+=(debhelper dpkg-dev lintian debootstrap systemd-analyze=systemd curl=curl haproxy=haproxy) ;;
     neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
-    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust or neon" >&2; exit 2 ;;
+    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust, packages or neon" >&2; exit 2 ;;
   esac
 done
 
