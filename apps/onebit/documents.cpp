@@ -197,7 +197,7 @@ std::string zsh_completion(std::span<const VerbTable> verbs) {
         case Value::file: value = ":file:_files"; break;
         case Value::other: value = ":" + plain(f.value) + ":"; break;
       }
-      for (const std::string& n : f.names) out += fmt::format(" \\\n        {}", quoted(n + "[" + plain(f.help) + "]" + value));
+      for (const std::string& n : f.names) out += fmt::format(" \\\n        {}", quoted(fmt::format("{}[{}]{}", n, plain(f.help), value)));
     }
     if (takes_model(v)) out += " \\\n        '*:model:_onebit_models'";
     if (takes_file(v)) out += " \\\n        '*:file:_files'";

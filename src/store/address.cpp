@@ -63,7 +63,7 @@ Reach reach(const sockaddr& address) {
 Reach reach(std::string_view host) {
   std::string name(host);
   if (name.size() > 2 && name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
-  name = name.substr(0, name.find('%'));  // a zone id
+  name.resize(std::min(name.size(), name.find('%')));  // without a zone id
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   in_addr four{};
   if (inet_pton(AF_INET, name.c_str(), &four) == 1) return reach4(ntohl(four.s_addr));

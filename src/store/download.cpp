@@ -194,7 +194,7 @@ Result<Fetched> copy_file(const Wanted& wanted, const Url& url, const std::strin
     ONEBIT_TRY(out.append(chunk.data(), static_cast<size_t>(n)));
     if (options.progress && !options.progress(out.size(), total)) return fail(Errc::cancelled, "interrupted");
   }
-  const Fetched fetched{out.size(), out.digest(), 0, 1};
+  Fetched fetched{out.size(), out.digest(), 0, 1};
   if (!wanted.sha256.empty() && wanted.sha256 != fetched.sha256) {
     out.discard();
     return fail(Errc::format, "{}: SHA-256 {}, expected {}", url.path, fetched.sha256, wanted.sha256);
