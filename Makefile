@@ -18,7 +18,7 @@ GUARD  := scripts/no-interpreter.sh
 CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
 BINARY := build/release/onebit
 
-.PHONY: help build run test asan tsan fuzz lint neon bench test-gpu bench-gpu clean
+.PHONY: help deb packages build run test asan tsan fuzz lint neon bench test-gpu bench-gpu clean
 
 help:
 	@echo 'make run      build, load the model in models/ and stream text (PROMPT="..." TOKENS=n MODEL=file)'
@@ -32,6 +32,8 @@ help:
 	@echo 'make neon     cross-compile for aarch64 and test under qemu'
 	@echo 'make test-gpu tests on a real GPU, SKIPPED without one'
 	@echo 'make bench-gpu speed on a real GPU beside its limits'
+	@echo 'make deb      Debian packages in build/deb'
+	@echo 'make packages  build them, install them on a bare Debian 12, purge them (as root)'
 	@echo 'make clean    remove build/'
 
 build:
@@ -116,6 +118,14 @@ bench-gpu:
 	@mkdir -p $(dir $(BENCH_MODEL))
 	@test -f $(BENCH_MODEL) || $(BINARY) synth bitnet-2b-4t $(BENCH_MODEL)
 	scripts/gpu.sh bench build/release $(BENCH_MODEL)
+
+deb:
+	@$(DEPS) build packages
+	scripts/build-deb.sh build/deb
+
+packages:
+	@$(DEPS) build capi packages
+	tests/packages/packages.sh $(CURDIR) $(CURDIR)/build/packages
 
 clean:
 	rm -rf build

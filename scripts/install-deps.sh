@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages a job needs, only those that are missing, and says which.
-# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust neon gpu
+# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust gpu packages neon
 set -euo pipefail
 
 # A package is missing when dpkg does not list it as installed; `COMMAND=PACKAGE` asks for a command
@@ -9,16 +9,17 @@ wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=(g++ cmake ninja-build git=git ca-certificates libfmt-dev nlohmann-json3-dev
-                    libpcre2-dev libgtest-dev libcpp-httplib-dev) ;;
+                    libpcre2-dev libgtest-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev) ;;
     clients) wanted+=(node=nodejs npm=npm chromium=chromium) ;;
     clang) wanted+=(clang-19 libclang-rt-19-dev) ;;
     lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;
     npu) wanted+=(xilinx-bootgen) ;;
     capi) wanted+=(pkg-config=pkg-config abidiff=abigail-tools) ;;
     rust) wanted+=(rustc=rustc cargo=cargo cargo-clippy=rust-clippy) ;;
-    neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
     gpu) wanted+=(clang-22 lld-22 llvm-22) ;;
-    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust, neon or gpu" >&2; exit 2 ;;
+    packages) wanted+=(debhelper dpkg-dev lintian debootstrap systemd-analyze=systemd curl=curl haproxy=haproxy) ;;
+    neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
+    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust, gpu, packages or neon" >&2; exit 2 ;;
   esac
 done
 

@@ -190,6 +190,17 @@ Status Flags::parse(std::span<const char* const> args) {
   return {};
 }
 
+FlagTable Flags::table() const {
+  FlagTable t{command_, summary_, example_, positional_value_, positional_help_, {}};
+  for (const Flag& f : flags_) {
+    FlagRow row{f.names, f.value, f.help, f.fallback, {}};
+    if (f.value.find('|') != std::string::npos) row.choices = split(f.value, '|');
+    t.rows.push_back(std::move(row));
+  }
+  t.rows.push_back({{"-h", "--help"}, "", "this text", "", {}});
+  return t;
+}
+
 std::string Flags::help() const {
   std::string out = fmt::format("{} - {}\n\nusage: {} [flags]", command_, summary_, command_);
   if (positional_) out += " " + positional_value_;

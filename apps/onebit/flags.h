@@ -13,6 +13,19 @@
 
 namespace onebit::cli {
 
+// The table behind --help as data, for man pages and completions of shells.
+struct FlagRow {
+  std::vector<std::string> names;
+  std::string value;     // empty for a toggle
+  std::string help, fallback;
+  std::vector<std::string> choices;  // of a flag that takes one of a list
+};
+struct FlagTable {
+  std::string command, summary, example;
+  std::string positional_value, positional_help;  // empty: no arguments without a dash
+  std::vector<FlagRow> rows;
+};
+
 class Flags {
  public:
   // command: "onebit run"; summary: one line; example: a whole command line.
@@ -39,6 +52,7 @@ class Flags {
   Status parse(std::span<const char* const> args);
   bool help_wanted() const { return help_wanted_; }
   std::string help() const;
+  FlagTable table() const;
   // True when the user gave the flag that has this name.
   bool given(std::string_view name) const;
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "grammar/json_schema.h"
+#include "store/store.h"
 
 namespace onebit::cli {
 
@@ -20,7 +21,7 @@ const std::vector<std::string> kDevices{"auto", "cpu", "npu", "npu-sim", "gpu", 
 }  // namespace
 
 void ModelFlags::add_to(Flags& flags) {
-  flags.text("-m,--model", "FILE", "the model, a GGUF file", &model);
+  flags.text("-m,--model", "MODEL", "a GGUF file, or the name of a model in the store (onebit list)", &model);
   flags.integer("-c,--ctx-size", "context in tokens; 0: the model's own", &context, 0, 1 << 24);
   flags.integer("-b,--batch-size", "prompt tokens per forward pass", &batch, 1, 1 << 16);
   flags.integer("-t,--threads", "threads; 0: one per CPU this process may use", &threads, 0, 1024);
@@ -41,7 +42,8 @@ void ModelFlags::add_to(Flags& flags) {
 Result<EngineOptions> ModelFlags::engine_options() const {
   if (model.empty()) return fail(Errc::usage, "-m: a model file is needed");
   ONEBIT_ASSIGN(const I2sLayout layout, parse_i2s(i2s));
-  EngineOptions options{model, static_cast<unsigned>(threads), isa, layout, {}};
+  ONEBIT_ASSIGN(const std::string path, store::resolve_model(model));
+  EngineOptions options{path, static_cast<unsigned>(threads), isa, layout, {}};
   ONEBIT_ASSIGN(const Where both, parse_where(device));
   options.placement.on = both_phases(both);
   if (!prefill_on.empty()) {

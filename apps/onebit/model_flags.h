@@ -22,7 +22,7 @@ struct ModelFlags {
   bool quiet = false;
 
   void add_to(Flags& flags);
-  // Errors: no -m, flags that do not go together.
+  // `model` is a file or the name of a model in the store. Errors: no -m, no such model, flags that do not go together.
   Result<EngineOptions> engine_options() const;
   // Errors also: those of Engine::load.
   Result<std::unique_ptr<Engine>> load() const;

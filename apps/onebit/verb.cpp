@@ -8,7 +8,18 @@
 
 namespace onebit::cli {
 
+namespace {
+FlagRecorder g_recorder;
+}
+
+void record_flags(FlagRecorder recorder) { g_recorder = std::move(recorder); }
+
 Status parse_flags(Flags& flags, std::span<const char* const> args, bool* done) {
+  if (g_recorder) {
+    g_recorder(flags);
+    *done = true;
+    return {};
+  }
   ONEBIT_TRY(flags.parse(args));
   *done = flags.help_wanted();
   if (*done) fmt::print("{}", flags.help());

@@ -96,6 +96,12 @@ Status npu_roundtrip(NpuArguments args) {
   return {};
 }
 
-const Verb npu_verb{"npu", "build, draw, run, inspect and lint NPU programs (xclbin, PDI, instruction streams)", run};
+std::vector<const char*> sub_verbs() {
+  std::vector<const char*> names;
+  for (const SubVerb& v : kSubVerbs) names.push_back(v.name);
+  return names;
+}
+
+const Verb npu_verb{"npu", "build, draw, run, inspect and lint NPU programs (xclbin, PDI, instruction streams)", run, sub_verbs};
 
 }  // namespace onebit::cli

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Three servers behind HAProxy with deploy/proxy/haproxy.cfg: texts with the same key go to the same server, and when one is
+# killed under load no request fails that has not begun to stream.
+# usage: haproxy.sh SOURCE WORK ONEBIT
+set -euo pipefail
+source=$1 work=$2/haproxy onebit=$3
+command -v haproxy >/dev/null || { echo "haproxy is missing (scripts/install-deps.sh packages)"; exit 77; }
+rm -rf "$work"
+mkdir -p "$work/answers"
+pids=()
+trap 'for p in "${pids[@]}"; do kill -9 "$p" 2>/dev/null || true; done' EXIT
+fail() { echo "FAILED: $*"; tail -n 5 "$work"/*.log; exit 1; }
+models=("$source"/models/*.gguf)
+
+# Starts a server on a free port and waits until it is ready; its address goes to $address.
+replica() {
+  "$onebit" serve -m "${models[0]}" --port 0 -t 1 --parallel 4 --device cpu 2>"$work/$1.log" &
+  pids+=($!)
+  for _ in $(seq 600); do
+    address=$(sed -n 's|.* on http://\([0-9.:]*\)$|\1|p' "$work/$1.log")
+    if [ -n "$address" ] && curl -fs "http://$address/health" >/dev/null; then return; fi
+    kill -0 "${pids[-1]}" 2>/dev/null || fail "server $1 ended"
+    sleep 0.1
+  done
+  fail "server $1 is not ready"
+}
+addresses=()
+for name in a b c; do replica $name; addresses+=("$address"); done
+
+# HAProxy takes its settings from the environment. A port that is free now is its.
+for port in $(shuf -i 20000-29999 -n 20); do
+  if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
+done
+export ONEBIT_PROXY_BIND=127.0.0.1:$port ONEBIT_REPLICA_A=${addresses[0]} ONEBIT_REPLICA_B=${addresses[1]} ONEBIT_REPLICA_C=${addresses[2]}
+haproxy -c -f "$source/deploy/proxy/haproxy.cfg" >"$work/check.log" 2>&1 || fail "haproxy refuses its configuration"
+haproxy -db -f "$source/deploy/proxy/haproxy.cfg" >"$work/haproxy.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 100); do if curl -fs "http://127.0.0.1:$port/health" >/dev/null; then break; fi; sleep 0.1; done
+
+ask() {  # NUMBER KEY
+  curl -sS -m 120 -o "$work/answers/$1" -w '%{http_code}' "http://127.0.0.1:$port/v1/completions" -H "X-Prefix-Key: $2" -H 'Content-Type: application/json' \
+    -d '{"prompt": "In the beginning God created the heaven and the earth.", "max_tokens": 48, "temperature": 0}' >"$work/answers/$1.status" 2>"$work/answers/$1.error" || true
+}
+export -f ask
+export work port
+
+echo "== the same key goes to the same server"
+served() {
+  local total=0 n
+  for a in "${addresses[@]}"; do
+    n=$(curl -fsS "http://$a/metrics" | grep -v '^#' | grep -m 1 -E '^onebit_requests_total[^ ]* ' | awk '{print int($NF)}' || true)
+    printf '%s ' "${n:-0}"
+  done
+}
+for i in 1 2 3 4 5 6; do ask "same-$i" one-conversation; done
+for i in 1 2 3 4 5 6; do [ "$(cat "$work/answers/same-$i.status")" = 200 ] || fail "request same-$i: $(cat "$work/answers/same-$i".*)"; done
+echo "requests per server: $(served)"
+
+echo "== one is killed under load"
+seq 1 60 | xargs -P 6 -I {} bash -c 'ask {} key-{}' &
+load=$!
+while [ "$(find "$work/answers" -name '[0-9]*.status' -size +0 | wc -l)" -lt 15 ]; do
+  kill -0 $load 2>/dev/null || fail "the load ended too early"
+  sleep 0.02
+done
+kill -9 "${pids[1]}"
+wait $load
+good=0
+for i in $(seq 1 60); do
+  if [ "$(cat "$work/answers/$i.status")" = 200 ] && grep -q '"text"' "$work/answers/$i"; then good=$((good + 1)); else echo "request $i: $(cat "$work/answers/$i.status" "$work/answers/$i.error")"; fi
+done
+echo "$good of 60 requests answered"
+[ "$good" -eq 60 ] || fail "requests were lost"
+# All the same text, whichever server wrote it.
+[ "$(for i in $(seq 1 60); do grep -o '"text": *"[^"]*"' "$work/answers/$i" | head -n 1; done | sort -u | wc -l)" -eq 1 ] || fail "texts differ"
