@@ -38,7 +38,7 @@ systemd-analyze verify "$unit" 2>&1 | grep -v 'onebit is not executable\|man one
 echo "== bare Debian 12"
 if [ ! -f "$work/bookworm.tar" ]; then
   rm -rf "$work/bare"
-  debootstrap --variant=minbase bookworm "$work/bare" "${ONEBIT_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$work/debootstrap.log" 2>&1 ||
+  debootstrap --variant=minbase bookworm "$work/bare" ${ONEBIT_DEBIAN_MIRROR:+"$ONEBIT_DEBIAN_MIRROR"} >"$work/debootstrap.log" 2>&1 ||
     { tail "$work/debootstrap.log"; echo "no Debian mirror can be reached"; exit 77; }
   tar -C "$work/bare" -cf "$work/bookworm.tar.new" .
   mv "$work/bookworm.tar.new" "$work/bookworm.tar"

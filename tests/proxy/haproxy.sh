@@ -45,16 +45,14 @@ export -f ask
 export work port
 
 echo "== the same key goes to the same server"
-served() {
-  local total=0 n
-  for a in "${addresses[@]}"; do
-    n=$(curl -fsS "http://$a/metrics" | grep -v '^#' | grep -m 1 -E '^onebit_requests_total[^ ]* ' | awk '{print int($NF)}' || true)
-    printf '%s ' "${n:-0}"
-  done
-}
 for i in 1 2 3 4 5 6; do ask "same-$i" one-conversation; done
 for i in 1 2 3 4 5 6; do [ "$(cat "$work/answers/same-$i.status")" = 200 ] || fail "request same-$i: $(cat "$work/answers/same-$i".*)"; done
-echo "requests per server: $(served)"
+counts=
+for a in "${addresses[@]}"; do
+  counts+="$(curl -fsS "http://$a/metrics" | sed -n 's|^onebit_http_requests_total{path="/v1/completions",status="200"} ||p') "
+done
+echo "requests per server: $counts"
+[ "$(tr -s ' ' <<<"$counts" | sed 's/^ *//; s/ *$//')" = 6 ] || fail "one conversation went to several servers"
 
 echo "== one is killed under load"
 seq 1 60 | xargs -P 6 -I {} bash -c 'ask {} key-{}' &
