@@ -179,7 +179,7 @@ Status run_inputs_first(const Device& device, const std::vector<uint8_t>& image,
 // Long enough for rings to turn many times and for wrong lock values to add up; small enough to run often.
 ExampleShape long_shape(const ExampleProgram& p) {
   // Three waves of all cores without padding: every core's result counts.
-  if (p.name == "gemm_8x4") return {{256, 1536, 192}};
+  if (p.name == "gemm_8x4" || p.name == "gemm_bf16_8x4") return {{256, 1536, 192}};
   constexpr size_t kMostBytes = 1200 * 1024;
   const ExampleShape* best = &p.shapes.front();
   size_t best_bytes = 0;
