@@ -5,6 +5,8 @@
 #include <new>
 #include <optional>
 
+#include "engine/lost_device.h"
+
 namespace onebit {
 namespace {
 
@@ -294,6 +296,11 @@ Status Scheduler::evaluate(std::span<const BatchToken> batch, bool prompt) {
   const size_t floats = wanted * engine_.model().config().dim;
   try {
     if (hidden_.size() < floats) hidden_.resize(floats);
+    engine_.placement().enter(prompt ? Phase::prefill : Phase::decode);
+    Status done = engine_.model().forward(batch, activations_, engine_.compute(), hidden_.data());
+    const bool touched_device = engine_.model().device() || std::any_of(slots_.begin(), slots_.end(), [](const auto& s) { return s->kv.device != nullptr; });
+    if (done || !touched_device || !engine_.placement().leave_gpu(done.error())) return done;
+    for (auto& slot : slots_) ONEBIT_TRY(evaluate_again(engine_, slot->kv, activations_, slot->tokens, options_.chunk));
     engine_.placement().enter(prompt ? Phase::prefill : Phase::decode);
     return engine_.model().forward(batch, activations_, engine_.compute(), hidden_.data());
   } catch (const std::bad_alloc&) {

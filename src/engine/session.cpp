@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/lost_device.h"
+
 namespace onebit {
 
 Session::Session(Engine& engine, const SessionOptions& options, uint32_t context)
@@ -26,27 +28,13 @@ Status Session::evaluate(Phase phase, std::span<const Token> tokens, bool all, f
   // A cache that was on the device cannot come back from one that is lost, wherever this pass was to run.
   const bool touched_device = engine_->model().device() || kv_.device;
   if (!done && touched_device && placement.leave_gpu(done.error())) {
-    ONEBIT_TRY(restore_on_host());
+    ONEBIT_TRY(evaluate_again(*engine_, kv_, activations_, tokens_, batch_));
     return evaluate(phase, tokens, all, out);
   }
   ONEBIT_TRY(done);
   const size_t wanted = all ? tokens.size() : 1;
   best_.assign(activations_.best.end() - static_cast<ptrdiff_t>(activations_.best.size() / wanted), activations_.best.end());
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  return {};
-}
-
-// The device is gone, and with it the keys and values that only it had: their tokens are evaluated again.
-Status Session::restore_on_host() {
-  kv_.device.reset();
-  kv_.on_device = 0;
-  kv_.trim();
-  const std::vector<Token> again(tokens_.begin() + kv_.on_host, tokens_.end());
-  kv_.length = kv_.on_host;
-  tokens_.resize(kv_.on_host);
-  std::vector<float> hidden(hidden_.size());
-  for (size_t at = 0; at < again.size(); at += batch_)
-    ONEBIT_TRY(evaluate(Phase::prefill, std::span(again).subspan(at, std::min<size_t>(batch_, again.size() - at)), false, hidden.data()));
   return {};
 }
 

@@ -57,7 +57,6 @@ class Session {
  private:
   Session(Engine& engine, const SessionOptions& options, uint32_t context);
   Status evaluate(Phase phase, std::span<const Token> tokens, bool all, float* out);
-  Status restore_on_host();
   Status feed(Phase phase, std::span<const Token> tokens, const std::function<bool(double)>& progress);
 
   Engine* engine_;

@@ -31,14 +31,18 @@ void write_devices(std::string& out, const PlacementReport& r) {
     out += fmt::format("onebit_matrix_products_total{{phase=\"{}\",device=\"cpu\"}} {}\n", name, sums[phase].cpu);
     if (!r.device.empty()) out += fmt::format("onebit_matrix_products_total{{phase=\"{}\",device=\"npu\"}} {}\n", name, sums[phase].device);
   }
-  head(out, "fallbacks_total", "counter", "Products meant for a device that the CPU did in its place.");
+  head(out, "fallbacks_total", "counter", "Work meant for a device that the CPU did in its place: products (NPU), or a GPU that was left.");
   for (size_t phase = 0; phase < 2; ++phase)
     out += fmt::format("onebit_fallbacks_total{{phase=\"{}\",device=\"npu\"}} {}\n", phase == 0 ? "prefill" : "decode", sums[phase].failed);
+  out += fmt::format("onebit_fallbacks_total{{device=\"gpu\"}} {}\n", r.gpu.fallbacks);
   head(out, "dispatches_total", "counter", "Commands that a device completed.");
   out += fmt::format("onebit_dispatches_total{{device=\"npu\"}} {}\n", r.dispatches);
+  out += fmt::format("onebit_dispatches_total{{device=\"gpu\"}} {}\n", r.gpu.launches + r.gpu.graph_launches);
   head(out, "moved_bytes_total", "counter", "Bytes between the host and a device.");
   out += fmt::format("onebit_moved_bytes_total{{device=\"npu\",direction=\"up\"}} {}\n", r.uploaded_bytes);
   out += fmt::format("onebit_moved_bytes_total{{device=\"npu\",direction=\"down\"}} {}\n", r.downloaded_bytes);
+  out += fmt::format("onebit_moved_bytes_total{{device=\"gpu\",direction=\"up\"}} {}\n", r.gpu.uploaded_bytes);
+  out += fmt::format("onebit_moved_bytes_total{{device=\"gpu\",direction=\"down\"}} {}\n", r.gpu.downloaded_bytes);
 }
 
 }  // namespace

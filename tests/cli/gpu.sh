@@ -85,6 +85,30 @@ if onebit run -m "$box" -p x -n 1 --device gpu >/dev/null 2>"$work/err"; then
   has err "the GPU failed and the CPU did its work"
   run 1 run -m "$box" -p "${prompts[0]}" -n 64 --temp 0 --device gpu
   has err "launching a graph: unspecified launch failure (719)"
+  # A server that loses it in the middle of three texts finishes them on the CPU.
+  onebit run -m "$box" -p "In the beginning" -n 24 --temp 0 --quiet --device cpu >"$work/served.cpu"
+  ONEBIT_STUB_LAUNCHES=250 onebit serve -m "$box" --port 0 --parallel 3 -t 1 >"$work/serve.log" 2>&1 &
+  server=$!
+  for _ in $(seq 600); do port=$(sed -n 's|.*127\.0\.0\.1:||p' "$work/serve.log"); [ -z "$port" ] || break; sleep 0.1; done
+  request='{"prompt":"In the beginning","max_tokens":24,"temperature":0}'
+  ask() {  # PATH [BODY]
+    local body=${2:-} method=GET
+    [ -z "$body" ] || method=POST
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    printf '%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
+      "$method" "$1" "${#body}" "$body" >&3
+    cat <&3
+  }
+  texts=()
+  for i in 1 2 3; do (ask /v1/completions "$request" >"$work/served.$i") & texts+=($!); done
+  wait "${texts[@]}"
+  for i in 1 2 3; do
+    sed -n 's/.*"text":"\([^"]*\)".*/\1/p' "$work/served.$i" | tr -d '\n' >"$work/served.text"
+    same "$work/served.cpu" "$work/served.text" "text $i of a server whose GPU is lost"
+  done
+  (ask /metrics >"$work/err")
+  has err 'onebit_fallbacks_total{device="gpu"} 1'
+  kill "$server" && wait "$server" || true
 else
   has err "built without GPU code objects"
 fi

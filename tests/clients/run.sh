@@ -50,6 +50,7 @@ mark=$(cat "$source"/package*.json | sha256sum | cut -d' ' -f1)
 if [ ! -f "$work/node_modules/.installed-$mark" ]; then
   rm -rf "$work/node_modules"
   npm_install "$work" install --no-save || unavailable "npm install failed"
+  mkdir -p "$work/node_modules"  # npm makes none where nothing is asked for
   touch "$work/node_modules/.installed-$mark"
 fi
 
