@@ -150,7 +150,8 @@ TEST(JsonSchema, ErrorsAndLimits) {
                              R"({"type":"string","minLength":3,"maxLength":2})", R"({"type":"array","minItems":3,"maxItems":2})", R"({"$ref":"#/nowhere"})", R"({"$ref":"#a/b"})",
                              R"({"$ref":1})", R"({"enum":[]})", R"({"enum":"a"})", R"({"type":"object","properties":[]})", R"({"type":"object","required":"a"})",
                              R"({"type":"object","required":["a"],"additionalProperties":false})", R"({"anyOf":[]})", R"({"anyOf":[1]})", R"({"type":"string","pattern":"("})",
-                             R"({"type":"string","pattern":"[z-a]"})", R"({"type":"string","pattern":"a**"})", R"({"allOf":[{"type":"string"},{"type":"null"}]})",
+                             R"({"type":"string","pattern":"[z-a]"})", R"({"type":"string","pattern":"a{4,3}"})", R"({"type":"string","pattern":"a{1{2}"})",
+                             R"({"type":"string","pattern":"a{99999999999999999999,3}"})", R"({"type":"string","pattern":"a**"})", R"({"allOf":[{"type":"string"},{"type":"null"}]})",
                              R"({"type":"array","prefixItems":[true],"items":false,"minItems":2})", R"({"type":"integer","minimum":"1"})"}) {
     const auto g = json_schema_to_gbnf(Json::parse(schema));
     ASSERT_FALSE(g) << schema;

@@ -1,6 +1,7 @@
 // Regular expressions of the "pattern" keyword, and formats.
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -96,17 +97,34 @@ class Pattern {
     if (take("*") || take("+") || take("?")) {
       atom += text_[at_ - 1];
     } else if (peek() == '{' && peek(1) >= '0' && peek(1) <= '9') {
-      const size_t end = text_.find('}', at_);
-      if (end == std::string_view::npos) return error("'{' without '}'");
-      const std::string_view bounds = text_.substr(at_, end + 1 - at_);
-      if (bounds.find_first_not_of("{}0123456789,") != std::string_view::npos || std::ranges::count(bounds, ',') > 1) return error("a repetition that is none");
-      atom += bounds;
-      at_ = end + 1;
+      ONEBIT_TRY(bounds(atom));
     } else {
       return {};
     }
     take("?");   // a lazy one matches the same texts
     if (peek() == '*' || peek() == '+' || peek() == '?') return error("a repetition of a repetition");
+    return {};
+  }
+
+  // "{m}", "{m,}" or "{m,n}" behind `atom`.
+  Status bounds(std::string& atom) {
+    const auto number = [&] {
+      const size_t begin = at_;
+      while (peek() >= '0' && peek() <= '9') ++at_;
+      return text_.substr(begin, at_ - begin);
+    };
+    const auto value = [](std::string_view digits) {  // what does not fit is as many as can be
+      uint64_t v = 0;
+      return std::from_chars(digits.data(), digits.data() + digits.size(), v).ec == std::errc() ? v : UINT64_MAX;
+    };
+    take("{");
+    const std::string_view least = number();
+    std::string_view most = least;
+    const bool range = take(",");
+    if (range) most = number();
+    if (!take("}")) return error("a repetition that is none");
+    if (!most.empty() && value(most) < value(least)) return error("a repetition whose most is less than its least");
+    atom += range ? fmt::format("{{{},{}}}", least, most) : fmt::format("{{{}}}", least);
     return {};
   }
 
