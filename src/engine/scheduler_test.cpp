@@ -105,8 +105,8 @@ class SchedulerTest : public ::testing::Test {
 std::unique_ptr<Engine> SchedulerTest::engine_;
 
 const char* const kTexts[] = {"In the beginning",
-                              "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a wife. "
-                              "However little known the feelings or views of such a man may be on his first entering a neighbourhood",
+                              ("It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a wife. "
+                               "However little known the feelings or views of such a man may be on his first entering a neighbourhood"),
                               "And it came to pass", "My dear Mr. Bennet", "x", "And God said, Let there be light: and there was light.",
                               "She was then", "The LORD is my shepherd; I shall not want."};
 

@@ -327,7 +327,7 @@ Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile() {
       return !productive[e.to] || (call && !productive[fragments_[e.callee].begin]);
     });
 
-  const auto g = std::shared_ptr<Grammar>(new Grammar());
+  std::shared_ptr<Grammar> g(new Grammar());
   g->start_ = fragments_[0].begin;
   for (const auto& list : edges_) {
     g->states_.push_back({static_cast<uint32_t>(g->edges_.size()), false, false});

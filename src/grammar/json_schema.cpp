@@ -403,7 +403,7 @@ Result<std::string> Converter::object(const Json& schema, const std::string& poi
   if (most && (*most < properties.size() || more != false)) return error(Errc::unsupported, below(pointer, "maxProperties"), "less than the properties there may be is not supported");
   ONEBIT_TRY(shared("ws"));
 
-  const std::string name = new_name("object");
+  std::string name = new_name("object");
   std::string extra;   // one more member
   if (more != false) {
     ONEBIT_ASSIGN(const std::string value, visit(more, below(pointer, "additionalProperties"), depth + 1));
@@ -457,7 +457,7 @@ Result<std::string> Converter::array(const Json& schema, const std::string& poin
   const bool open = schema.contains(items_key) ? schema[items_key] != false : prefix.empty() || least > prefix.size();
   if (!open && least > prefix.size()) return error(Errc::format, below(pointer, "minItems"), "{} items, but no more than {} may be", least, prefix.size());
   ONEBIT_TRY(shared("ws"));
-  const std::string name = new_name("array");
+  std::string name = new_name("array");
   std::string item;
   if (open && (!max_items || *max_items > prefix.size())) {
     ONEBIT_ASSIGN(std::string value, visit(schema.contains(items_key) ? schema[items_key] : Json(true), below(pointer, items_key), depth + 1));
@@ -517,7 +517,7 @@ Result<std::string> Converter::string(const Json& schema, const std::string& poi
     if (!format->is_string()) return error(Errc::format, below(pointer, "format"), "expected a string");
     const auto text = format_gbnf(format->get_ref<const std::string&>());
     if (!text) return error(Errc::unsupported, below(pointer, "format"), "the format '{}' is not supported", format->get_ref<const std::string&>().substr(0, 40));
-    const std::string name = "format-" + format->get_ref<const std::string&>();
+    std::string name = "format-" + format->get_ref<const std::string&>();
     if (!references_.contains(name)) {
       references_.emplace(name, name);
       ONEBIT_TRY(define(name, fmt::format("\"\\\"\" {} \"\\\"\"", *text)));

@@ -128,14 +128,14 @@ Result<Json> merge(const Json& a, const Json& b, const std::string& pointer) {
       out[key] = value;
       continue;
     }
-    const std::string at = pointer + "/" + key;
+    const std::string at = fmt::format("{}/{}", pointer, key);
     if (key == "properties" && it->is_object() && value.is_object()) {
       for (const auto& [name, schema] : value.items()) {
         const auto there = it->find(name);
         if (there == it->end()) {
           (*it)[name] = schema;
         } else {
-          ONEBIT_ASSIGN(Json both, merge(*there, schema, at + "/" + name));
+          ONEBIT_ASSIGN(Json both, merge(*there, schema, fmt::format("{}/{}", at, name)));
           *there = std::move(both);
         }
       }

@@ -6,7 +6,7 @@
 namespace onebit {
 
 Result<std::shared_ptr<const TokenTrie>> TokenTrie::build(const Tokenizer& tokenizer, size_t vocab) {
-  const auto trie = std::shared_ptr<TokenTrie>(new TokenTrie());
+  std::shared_ptr<TokenTrie> trie(new TokenTrie());
   TokenTrie& t = *trie;
   t.vocab_ = std::max(vocab, tokenizer.size());
   std::vector<Token> sorted;

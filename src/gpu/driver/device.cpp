@@ -30,7 +30,7 @@ bool harmless(int error) {
 
 Memory::~Memory() {
   if (kind_ == Kind::none) return;
-  (void)device_->enter();  // a lost device has its memory given back all the same
+  [[maybe_unused]] const Status lost = device_->enter();  // a lost device has its memory given back all the same
   switch (kind_) {
     case Kind::none: break;
     case Kind::device: device_->api_.free(address_); break;
@@ -97,7 +97,7 @@ Status Device::start(int ordinal) {
 
 Device::~Device() {
   if (stream_) {
-    (void)enter();
+    [[maybe_unused]] const Status lost = enter();
     api_.stream_destroy(stream_);
   }
   if (t_current == serial_) t_current = 0;

@@ -13,13 +13,16 @@ namespace onebit::gpu {
 namespace {
 
 struct Names {
+  template <class Function>
+  Names(Function** function, const char* in_hip, const char* in_cuda) : slot(static_cast<void*>(function)), hip(in_hip), cuda(in_cuda) {}
+
   void* slot;
   const char* hip;   // null: not a function of that library
   const char* cuda;
 };
 
 // A pointer to function and a pointer to object are of one size wherever dlsym exists (POSIX).
-void put(void* slot, void* symbol) { std::memcpy(slot, &symbol, sizeof symbol); }
+void put(void* slot, void* symbol) { std::memcpy(slot, static_cast<const void*>(&symbol), sizeof symbol); }
 
 auto names_of(Api& api) {
   return std::to_array<Names>({

@@ -85,14 +85,14 @@ Fiber make_fiber(char* stack, size_t bytes, void (*entry)()) {
   // Control words, six registers, the return address; entry begins with the stack as after a call.
   constexpr size_t kFrame = 8 + 6 * 8 + 8;
   const uintptr_t sp = top - 8 - kFrame;
-  auto* const frame = reinterpret_cast<char*>(sp);
+  char* const frame = stack + (sp - reinterpret_cast<uintptr_t>(stack));
   std::memset(frame, 0, kFrame);
   asm volatile("stmxcsr (%0)\n\tfnstcw 4(%0)" ::"r"(frame) : "memory");
   std::memcpy(frame + kFrame - 8, &address, 8);
 #else
   constexpr size_t kFrame = 160;
   const uintptr_t sp = top - kFrame;
-  auto* const frame = reinterpret_cast<char*>(sp);
+  char* const frame = stack + (sp - reinterpret_cast<uintptr_t>(stack));
   std::memset(frame, 0, kFrame);
   std::memcpy(frame + 88, &address, 8);
 #endif

@@ -149,7 +149,7 @@ KvShape Pass::kv_shape(uint32_t layer) const {
 Status Pass::rotate_and_store(uint32_t layer) {
   RopeArgs a{};
   a.tokens = tokens_.device;
-  a.sequences = static_cast<const KvSequence*>(static_cast<const void*>(static_cast<const char*>(s_.input.address()) + s_.layout.sequences_at()));
+  a.sequences = reinterpret_cast<const KvSequence*>(static_cast<const char*>(s_.input.address()) + s_.layout.sequences_at());
   a.q = as<float>(s_.q);
   a.k = as<float>(s_.k);
   a.v = as<float>(s_.v);
@@ -182,7 +182,7 @@ Status Pass::keep_wanted(const PassPlan& plan) {
 Status Pass::attend_some(uint32_t layer, uint32_t first, uint32_t count, bool prefill) {
   AttentionArgs a{};
   a.tokens = tokens_.device + first;
-  a.sequences = static_cast<const KvSequence*>(static_cast<const void*>(static_cast<const char*>(s_.input.address()) + s_.layout.sequences_at()));
+  a.sequences = reinterpret_cast<const KvSequence*>(static_cast<const char*>(s_.input.address()) + s_.layout.sequences_at());
   a.q = as<float>(s_.q) + size_t{first} * c_.q_dim();
   a.out = as<float>(s_.attn) + size_t{first} * c_.q_dim();
   a.scores = as<float>(s_.scores);
