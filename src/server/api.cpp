@@ -34,7 +34,8 @@ std::string shown(const Json& value) {
   if (text.size() > kMost) {
     size_t cut = kMost;
     while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
-    text = text.substr(0, cut) + "...";
+    text.resize(cut);
+    text += "...";
   }
   return text;
 }
@@ -116,10 +117,13 @@ bool Fields::integer(const char* name, int64_t* target, int64_t min, int64_t max
       *target = i;
       return true;
     }
-  } else if (v->is_number_float() && (d = v->get<double>(), std::isfinite(d) && d == std::floor(d) && std::abs(d) < 9e15) &&
-             d >= static_cast<double>(min) && d <= static_cast<double>(max)) {
-    *target = static_cast<int64_t>(d);
-    return true;
+  } else if (v->is_number_float()) {
+    d = v->get<double>();
+    const bool whole = std::isfinite(d) && d == std::floor(d) && std::abs(d) < 9e15;
+    if (whole && d >= static_cast<double>(min) && d <= static_cast<double>(max)) {
+      *target = static_cast<int64_t>(d);
+      return true;
+    }
   }
   wrong(name, *v, expected);
   return false;

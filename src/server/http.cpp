@@ -135,7 +135,7 @@ class Connection : public httplib::Stream {
 
   int socket_;
   const HttpOptions& options_;
-  char buffer_[8192];
+  char buffer_[8192] = {};
   size_t at_ = 0, end_ = 0, counted_ = 0;
   int empty_line_ = 0;
   bool in_body_ = false;
@@ -227,7 +227,7 @@ void convert(HttpResponse&& from, httplib::Response& to) {
   to.status = from.status;
   for (const auto& [name, value] : from.headers) to.set_header(name, value);
   if (!from.stream) {
-    to.set_content(std::move(from.body), from.type);
+    to.set_content(from.body, from.type);
     return;
   }
   to.set_chunked_content_provider(from.type, [stream = std::move(from.stream)](size_t, httplib::DataSink& sink) {

@@ -176,8 +176,7 @@ HttpResponse ollama_generate(Service& service, const HttpRequest& request) {
 }
 
 HttpResponse ollama_embed(Service& service, const HttpRequest& request) {
-  HttpRequest inner = request;
-  HttpResponse response = embeddings(service, inner);
+  HttpResponse response = embeddings(service, request);
   Json body = Json::parse(response.body);
   if (response.status != 200) {
     response.body = dump({{"error", body["error"]["message"]}});

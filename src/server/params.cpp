@@ -240,7 +240,7 @@ Api<Json> read_content(const Json& content, const std::string& path) {
 template <class P>
 Api<P> done(const Fields& f, P&& p) {
   if (f.error()) return std::unexpected(*f.error());
-  return std::move(p);
+  return std::forward<P>(p);
 }
 
 void read_messages(Fields& f, ChatParams& p) {

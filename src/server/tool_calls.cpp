@@ -52,7 +52,7 @@ bool add_calls(std::string_view text, const Json& tools, std::vector<ToolCall>& 
 }  // namespace
 
 Answer split_answer(std::string_view text, const Json& tools) {
-  const Answer plain{std::string(text), {}};
+  Answer plain{std::string(text), {}};
   std::string_view body = trim(text);
   if (body.starts_with(kPython)) body = trim(body.substr(kPython.size()));
   Answer out;
@@ -77,8 +77,8 @@ bool may_be_call(std::string_view beginning) {
   if (first == std::string_view::npos) return true;
   beginning.remove_prefix(first);
   if (beginning[0] == '{' || beginning[0] == '[') return true;
-  return std::any_of(std::begin({kOpen, kPython}), std::end({kOpen, kPython}),
-                     [&](std::string_view mark) { return mark.starts_with(beginning.substr(0, mark.size())); });
+  const auto begins = [&](std::string_view mark) { return mark.starts_with(beginning.substr(0, mark.size())); };
+  return begins(kOpen) || begins(kPython);
 }
 
 Json call_schema(const Json& tools, const std::string& name) {
