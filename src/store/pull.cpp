@@ -94,7 +94,7 @@ Result<std::vector<Part>> url_parts(const Source& source) {
 }
 
 Result<std::string> choose_name(const Source& source, const PullOptions& options) {
-  const std::string name = options.name.empty() ? source.name : options.name;
+  std::string name = options.name.empty() ? source.name : options.name;
   if (name.empty()) return fail(Errc::usage, "{}: no name can be made of it: give one with --name", source.text);
   if (!valid_name(name)) return fail(Errc::usage, "--name: '{}', expected letters, digits and ._-, at most 120", name);
   return name;

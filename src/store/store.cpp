@@ -136,7 +136,7 @@ Result<std::string> Store::default_folder() {
     const char* value = std::getenv(name);
     return value && *value ? std::string(value) : std::string();
   };
-  if (const std::string own = set("ONEBIT_MODELS"); !own.empty()) return own;
+  if (std::string own = set("ONEBIT_MODELS"); !own.empty()) return own;
   // The XDG rules: a path that is not absolute counts as not set.
   if (const std::string data = set("XDG_DATA_HOME"); data.starts_with('/')) return data + "/onebit/models";
   if (const std::string home = set("HOME"); !home.empty()) return home + "/.local/share/onebit/models";
@@ -206,7 +206,7 @@ Result<std::string> Store::incoming(const std::string& name, Lock* lock) const {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) return fail(Errc::io, "{}: cannot create: {}", folder_, error.message());
-  const std::string path = incoming_path(name);
+  std::string path = incoming_path(name);
   for (int tries = 0; tries < 10; ++tries) {
     if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return os_error("create", path);
     Lock held;

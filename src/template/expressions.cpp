@@ -126,10 +126,10 @@ Result<Value> Interpreter::unary(const Expression& e) {
 }
 
 Result<Value> Interpreter::binary(const Expression& e) {
-  ONEBIT_ASSIGN(const Value a, evaluate(*e.parts[0]));
+  ONEBIT_ASSIGN(Value a, evaluate(*e.parts[0]));
   if (e.text == "and" && !a.truth()) return a;
   if (e.text == "or" && a.truth()) return a;
-  ONEBIT_ASSIGN(const Value b, evaluate(*e.parts[1]));
+  ONEBIT_ASSIGN(Value b, evaluate(*e.parts[1]));
   if (e.text == "and" || e.text == "or") return b;
   if (e.text == "~") {
     ONEBIT_ASSIGN(Text out, print(a));
