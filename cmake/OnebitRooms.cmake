@@ -12,8 +12,7 @@ if(ONEBIT_SANITIZE)
     -fno-omit-frame-pointer -fno-sanitize-recover=all
     # Instrumented code makes g++ 12 see uninitialised members of moved-from variants.
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  # A program in C that links code in C++ needs the part of the runtime that knows of types.
-  target_link_options(onebit_options INTERFACE -fsanitize=${ONEBIT_SANITIZE} $<$<CXX_COMPILER_ID:Clang>:-fsanitize-link-c++-runtime>)
+  target_link_options(onebit_options INTERFACE -fsanitize=${ONEBIT_SANITIZE})
 endif()
 if(ONEBIT_FUZZ)
   target_compile_options(onebit_options INTERFACE -fsanitize=fuzzer-no-link)
