@@ -263,7 +263,7 @@ ONEBIT_DEVICE void gemv(const LinearArgs& a) {
   const uint32_t tile_count = tiles(P, a.cols), part = warp() % a.split;
   const uint64_t unit_bytes = uint64_t{tile_count} * kTileBytes;
   const UnitPlace place = find_unit(a, block_x() * (kWarps / a.split) + warp() / a.split, unit_bytes);
-  const uint8_t* const weights = place.weights + lane() * 16;
+  const uint8_t* const weights = place.weights ? place.weights + lane() * 16 : nullptr;
   const auto load = [&](U4 (&to)[2], uint32_t tile) {
     if (!place.weights || tile >= tile_count) return;
     to[0] = load_once<U4>(weights + uint64_t{tile} * kTileBytes);
