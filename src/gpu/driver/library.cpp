@@ -186,10 +186,10 @@ Result<Api> open_library(Backend backend, const std::string& names) {
     put(n.slot, address);
   }
   if (backend == Backend::hip) {
-    put(&api.device_properties_6, dlsym(library, "hipGetDevicePropertiesR0600"));
-    put(&api.device_properties_5, dlsym(library, "hipGetDeviceProperties"));
+    put(static_cast<void*>(&api.device_properties_6), dlsym(library, "hipGetDevicePropertiesR0600"));
+    put(static_cast<void*>(&api.device_properties_5), dlsym(library, "hipGetDeviceProperties"));
   } else {
-    put(&api.launch_with_attributes, dlsym(library, "cuLaunchKernelEx"));
+    put(static_cast<void*>(&api.launch_with_attributes), dlsym(library, "cuLaunchKernelEx"));
   }
   return api;
 }
