@@ -1,7 +1,8 @@
 // Kernels of the output head, in terms of a vec16_*.h header and of
-//   Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo)
-// that the including file defines: per row, the sum over the 128 columns of a block of
-// code * (128 * hi + lo), in int32 (at most 63 * 16383 * 128 < 2^27).
+//   template <int T> void block_dots(const uint8_t* block, const HeadInput* x, size_t at, Vi* dots)
+// that the including file defines for T up to its kDotTokens, a power of two: of tokens 0 .. T - 1 and each row, the
+// sum over the 128 columns of a block, which begins at column `at`, of code * (128 * hi + lo), in int32 (at most
+// 63 * 16383 * 128 < 2^27).
 
 #include "cpu/vec16_math.inl"
 
@@ -95,22 +96,33 @@ void compress(const HeadCopy& copy, uint32_t group, const float* rows, size_t ld
   }
 }
 
-void multiply_group(const HeadCopy& copy, uint32_t group, const HeadInput& x, float* out) {
+// T tokens at once.
+template <int T>
+void multiply_group(const HeadCopy& copy, uint32_t group, const HeadInput* x, float* const* out) {
   const uint8_t* const codes = copy.codes + group * copy.group_bytes;
   const uint8_t* const multipliers = codes + size_t{copy.blocks} * kHeadBlockBytes;
-  Vf acc = set1(0.0f);
+  Vf acc[T];
+  for (int t = 0; t < T; ++t) acc[t] = set1(0.0f);
   for (uint32_t b = 0; b < copy.blocks; ++b) {
-    const size_t at = size_t{b} * kHeadBlock;
-    const Vi dot = block_dot(codes + b * size_t{kHeadBlockBytes}, x.hi + at, x.lo + at) - set1(x.offset[b]);
+    Vi dots[T];
+    block_dots<T>(codes + b * size_t{kHeadBlockBytes}, x, size_t{b} * kHeadBlock, dots);
     const Vf m = load_i8(reinterpret_cast<const int8_t*>(multipliers) + b * kHeadGroup) + set1(129.0f);
-    acc = fma(to_float(dot), m, acc);
+    for (int t = 0; t < T; ++t) acc[t] = fma(to_float(dots[t] - set1(x[t].offset[b])), m, acc[t]);
   }
-  store(out + size_t{group} * kHeadGroup, acc * load(copy.scale + size_t{group} * kHeadGroup) * set1(x.unit));
+  const Vf scale = load(copy.scale + size_t{group} * kHeadGroup);
+  for (int t = 0; t < T; ++t) store(out[t] + size_t{group} * kHeadGroup, acc[t] * scale * set1(x[t].unit));
+}
+
+template <int T>
+void multiply_tokens(const HeadCopy& copy, uint32_t group, const HeadInput* x, uint32_t tokens, float* const* out) {
+  for (; tokens >= T; tokens -= T, x += T, out += T) multiply_group<T>(copy, group, x, out);
+  if constexpr (T > 1) {
+    if (tokens > 0) multiply_tokens<T / 2>(copy, group, x, tokens, out);
+  }
 }
 
 void multiply(const HeadCopy& copy, uint32_t g0, uint32_t g1, const HeadInput* x, uint32_t tokens, float* const* out) {
-  for (uint32_t g = g0; g < g1; ++g)
-    for (uint32_t t = 0; t < tokens; ++t) multiply_group(copy, g, x[t], out[t]);  // from cache after the first token
+  for (uint32_t g = g0; g < g1; ++g) multiply_tokens<kDotTokens>(copy, g, x, tokens, out);
 }
 
 size_t candidates(const float* approx, const float* error, const float* norm, size_t n, float a, float c,

@@ -29,14 +29,17 @@ inline Pair tile_dot(Pair acc, const uint8_t* tile, const int8_t* hi, const int8
   return four(acc, join(_mm256_srli_epi16(n1, 4), _mm256_srli_epi16(u, 2)), hi + 12, lo + 12);
 }
 
-inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
+constexpr int kDotTokens = 1;
+template <int>
+inline void block_dots(const uint8_t* block, const HeadInput* x, size_t at, Vi* dots) {
+  const int8_t *hi = x->hi + at, *lo = x->lo + at;
   const __m256i zero = _mm256_setzero_si256();
   Pair a = {zero, zero}, b = {zero, zero};
   for (uint32_t t = 0; t < kHeadBlock / 16; ++t, block += kHeadTileBytes, hi += 16, lo += 16) {
     a = tile_dot(a, block, hi, lo);
     b = tile_dot(b, block + 32, hi, lo);
   }
-  return {_mm256_add_epi32(_mm256_slli_epi32(a.h, 7), a.l), _mm256_add_epi32(_mm256_slli_epi32(b.h, 7), b.l)};
+  *dots = {_mm256_add_epi32(_mm256_slli_epi32(a.h, 7), a.l), _mm256_add_epi32(_mm256_slli_epi32(b.h, 7), b.l)};
 }
 
 }  // namespace

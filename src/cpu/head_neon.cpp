@@ -11,7 +11,10 @@ inline int8x16_t same_four(const int8_t* x) {
 }
 
 // Codes fit a signed byte. The four registers hold four rows each.
-inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
+constexpr int kDotTokens = 1;
+template <int>
+inline void block_dots(const uint8_t* block, const HeadInput* x, size_t at, Vi* dots) {
+  const int8_t *hi = x->hi + at, *lo = x->lo + at;
   Vi h = set1(int32_t{0}), l = set1(int32_t{0});
   const uint8x16_t low = vdupq_n_u8(0x0f), upper = vdupq_n_u8(0x30);
   for (uint32_t t = 0; t < kHeadBlock / 16; ++t, block += kHeadTileBytes, hi += 16, lo += 16) {
@@ -28,7 +31,7 @@ inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
       }
     }
   }
-  return shift_left<7>(h) + l;
+  *dots = shift_left<7>(h) + l;
 }
 
 }  // namespace

@@ -4,7 +4,10 @@
 namespace onebit::cpu {
 namespace {
 
-inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
+constexpr int kDotTokens = 1;
+template <int>
+inline void block_dots(const uint8_t* block, const HeadInput* x, size_t at, Vi* dots) {
+  const int8_t *hi = x->hi + at, *lo = x->lo + at;
   Vi acc = set1(int32_t{0});
   for (uint32_t t = 0; t < kHeadBlock / 16; ++t) {
     const uint8_t* const tile = block + t * kHeadTileBytes;
@@ -20,7 +23,7 @@ inline Vi block_dot(const uint8_t* block, const int8_t* hi, const int8_t* lo) {
       }
     }
   }
-  return acc;
+  *dots = acc;
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ struct DenseDecoder {
 // Bytes ahead of the current tile that are asked for: groups follow each other in memory, so this runs
 // over the end of a row group into the next one. Prefetching past the end of the matrix is harmless.
 constexpr size_t kPrefetch = 8192;
+constexpr size_t kFewPrefetch = 1024;
 
 // Sums of codes times 1, 4, 16, 64.
 struct FieldSums {
@@ -103,6 +104,65 @@ void gemv(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_
   w.dense ? gemv_p16(w, g0, g1, x, sum, acc) : gemv_p2(w, g0, g1, x, sum, acc);
 }
 
+// G groups of rows times T tokens with one pass over the packed bytes, for batches too small to pay for expanded
+// panels. 2 groups x 8 tokens: 16 accumulators, 2 registers of fields, 2 of codes, 4 of tables and one broadcast. Per
+// pair of p16 tiles 80 vpdpbusd and 40 broadcasts against 32 operations of decoding: the vpdpbusd bind from 4 tokens up.
+template <bool kDense, int G, int T>
+void few(const PackedView& w, uint32_t g, const int8_t* x, size_t stride, const int32_t* sum, int32_t* acc, size_t ld) {
+  const DenseDecoder decode;
+  const __m512i three = _mm512_set1_epi8(3);
+  const size_t group_bytes = size_t{w.tiles} * 64;
+  const uint8_t* tile = w.data + g * group_bytes;
+  __m512i c[T][G];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t)
+#pragma GCC unroll 2
+    for (int i = 0; i < G; ++i) c[t][i] = _mm512_set1_epi32(-sum[t]);
+  const auto four_columns = [&](const __m512i* codes, const int8_t* columns) {
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      const __m512i xt = broadcast4(columns + t * stride);
+#pragma GCC unroll 2
+      for (int i = 0; i < G; ++i) dpbusd(c[t][i], codes[i], xt);
+    }
+  };
+  for (uint32_t n = 0; n < w.tiles; ++n, tile += 64) {
+    __m512i fields[G], codes[G];
+#pragma GCC unroll 2
+    for (int i = 0; i < G; ++i) {
+      __builtin_prefetch(tile + i * group_bytes + kFewPrefetch, 0, 2);
+      fields[i] = load(tile + i * group_bytes);
+      if constexpr (kDense) fields[i] = decode(fields[i], &codes[i]);
+    }
+    if constexpr (kDense) four_columns(codes, x);
+    const int8_t* columns = kDense ? x + 4 : x;
+#pragma GCC unroll 4
+    for (int f = 0; f < 4; ++f) {
+#pragma GCC unroll 2
+      for (int i = 0; i < G; ++i) codes[i] = _mm512_and_si512(f == 0 ? fields[i] : _mm512_srli_epi16(fields[i], 2 * f), three);
+      four_columns(codes, columns + 4 * f);
+    }
+    x = columns + 16;
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t)
+#pragma GCC unroll 2
+    for (int i = 0; i < G; ++i) _mm512_storeu_si512(acc + t * ld + 16 * i, c[t][i]);
+}
+
+template <int T>
+void few_tokens(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, size_t stride, const int32_t* sum,
+                uint32_t tokens, int32_t* acc, size_t ld) {
+  if constexpr (T > 1) {
+    if (tokens < T) return few_tokens<T - 1>(w, g0, g1, x, stride, sum, tokens, acc, ld);
+  }
+  const auto pair = w.dense ? few<true, 2, T> : few<false, 2, T>;
+  const auto single = w.dense ? few<true, 1, T> : few<false, 1, T>;
+  uint32_t g = g0;
+  for (; g + 2 <= g1; g += 2, acc += 32) pair(w, g, x, stride, sum, acc, ld);
+  if (g < g1) single(w, g, x, stride, sum, acc, ld);
+}
+
 struct Avx512 {
   static constexpr int kGroups = 4, kTokens = 6;
 
@@ -156,8 +216,17 @@ struct Avx512 {
   }
 };
 
+// Tokens up to which `few` is the faster.
+constexpr uint32_t kFewTokens = 8;
+
+void gemm_any(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, size_t stride, const int32_t* sum, uint32_t tokens,
+              int32_t* acc, size_t ld, uint8_t* scratch) {
+  if (tokens <= kFewTokens) return few_tokens<kFewTokens>(w, g0, g1, x, stride, sum, tokens, acc, ld);
+  gemm<Avx512>(w, g0, g1, x, stride, sum, tokens, acc, ld, scratch);
+}
+
 }  // namespace
 
-const RawKernels kTernaryAvx512{gemv, gemm<Avx512>};
+const RawKernels kTernaryAvx512{gemv, gemm_any};
 
 }  // namespace onebit::cpu
