@@ -48,7 +48,7 @@ run: build
 # AMD's own tools judge our NPU files: bootgen from Debian 12, the rest of XRT unpacked from a newer Debian. Where that
 # mirror cannot be reached their checks are skipped, and say so.
 test:
-	@$(DEPS) build clients npu capi rust gpu
+	@$(DEPS) build clients npu capi rust gpu proxy
 	@mkdir -p build && { tests/npu/fetch_xrt_tools.sh build/xrt >build/xrt.log 2>&1 || tail -n 1 build/xrt.log; }
 	$(GUARD) cmake --preset release $(CCACHE)
 	$(GUARD) cmake --build --preset release -j $(JOBS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages a job needs, only those that are missing, and says which.
-# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust gpu packages neon
+# usage: scripts/install-deps.sh GROUP...     groups: build clients clang lint npu capi rust gpu packages proxy neon
 set -euo pipefail
 
 # A package is missing when dpkg does not list it as installed; `COMMAND=PACKAGE` asks for a command
@@ -17,9 +17,10 @@ for group in "$@"; do
     capi) wanted+=(pkg-config=pkg-config abidiff=abigail-tools) ;;
     rust) wanted+=(rustc=rustc cargo=cargo cargo-clippy=rust-clippy) ;;
     gpu) wanted+=(clang-22 lld-22 llvm-22) ;;
-    packages) wanted+=(debhelper dpkg-dev lintian debootstrap systemd-analyze=systemd curl=curl haproxy=haproxy) ;;
+    packages) wanted+=(debhelper dpkg-dev lintian debootstrap systemd-analyze=systemd curl=curl) ;;
+    proxy) wanted+=(haproxy=haproxy curl=curl) ;;
     neon) wanted+=(g++-aarch64-linux-gnu qemu-user) ;;
-    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust, gpu, packages or neon" >&2; exit 2 ;;
+    *) echo "install-deps: unknown group '$group', expected build, clients, clang, lint, npu, capi, rust, gpu, packages, proxy or neon" >&2; exit 2 ;;
   esac
 done
 

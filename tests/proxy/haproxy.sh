@@ -4,7 +4,7 @@
 # usage: haproxy.sh SOURCE WORK ONEBIT
 set -euo pipefail
 source=$1 work=$2/haproxy onebit=$3
-command -v haproxy >/dev/null || { echo "haproxy is missing (scripts/install-deps.sh packages)"; exit 77; }
+command -v haproxy >/dev/null || { echo "haproxy is missing (scripts/install-deps.sh proxy)"; exit 77; }
 rm -rf "$work"
 mkdir -p "$work/answers"
 pids=()
