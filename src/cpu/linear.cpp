@@ -14,22 +14,21 @@ constexpr size_t kCachedActivations = size_t{3} << 19;
 // Tokens whose sums one tile of scratch holds, and rows of one unit of a matrix that is not ternary.
 constexpr uint32_t kTokenBlock = 512;
 constexpr uint32_t kFloatRows = 16;
-// Bytes of weights below which a unit of a decode step is not split further, and its most rows. Reads run ahead
+// Bytes of weights below which a unit of a few tokens is not split further, and its most row groups times tokens. Reads run ahead
 // of the kernel into the next unit, which another thread has: small units read part of the matrix twice.
 constexpr size_t kMinUnitBytes = 64 << 10;
-constexpr uint32_t kMaxUnitGroups = 256;
-// Up to this many tokens, a product per token (GEMV, weights from cache after the first) beats the
-// expansion of codes that GEMM does.
-constexpr uint32_t kGemvTokens = 2;
+constexpr uint32_t kMaxUnitSums = 512;
+// Up to this many tokens a step is bound by reading the weights, not by arithmetic: units are long runs of memory.
+constexpr uint32_t kFewTokens = 8;
 
 uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups : ceil_div(w.rows, kGroupRows); }
 
-// Row groups [first, end) as units. Batches: units of one GEMM block. Single tokens: units shrink towards the end (two thirds of a fair share of what is
-// left), so that there are few of them and yet all threads finish together.
+// Row groups [first, end) as units. Large batches: units of one GEMM block. A few tokens: units shrink towards the end
+// (two thirds of a fair share of what is left), so that there are few of them and yet all threads finish together.
 void split(uint32_t out, const Linear& w, uint32_t first, uint32_t end, uint32_t tokens, unsigned threads, size_t bytes_after,
            std::vector<LinearUnit>& units) {
   const auto push = [&](uint32_t g0, uint32_t g1) { units.push_back({out, g0, g1}); };
-  if (tokens > kGemvTokens || !w.is_ternary()) {
+  if (tokens > kFewTokens || !w.is_ternary()) {
     const bool cached = size_t{std::min(tokens, kTokenBlock)} * w.cols <= kCachedActivations;
     const uint32_t step = !w.is_ternary() ? kFloatRows / kGroupRows : cached ? kBatchGroups : kMaxBatchGroups;
     for (uint32_t g = first; g < end; g += step) push(g, std::min(end, g + step));
@@ -39,7 +38,7 @@ void split(uint32_t out, const Linear& w, uint32_t first, uint32_t end, uint32_t
   for (uint32_t g = first; g < end;) {
     const size_t left = (end - g) * group_bytes + bytes_after;
     const size_t bytes = std::max(kMinUnitBytes, left * 2 / (3 * threads));
-    const uint32_t step = static_cast<uint32_t>(std::clamp<size_t>(bytes / group_bytes, 1, kMaxUnitGroups));
+    const uint32_t step = static_cast<uint32_t>(std::clamp<size_t>(bytes / group_bytes, 1, kMaxUnitSums / tokens));
     push(g, std::min(end, g + step));
     g += step;
   }
@@ -55,7 +54,7 @@ struct Scratch {
   static size_t row_bytes(uint32_t cols) { return round_up<size_t>(size_t{cols} * 4, 64); }
   static size_t tile_bytes(uint32_t tokens) {
     return kGroupRows * 4 * std::max<size_t>(size_t{std::min(tokens, kTokenBlock)} * kMaxBatchGroups,
-                                             size_t{kGemvTokens} * kMaxUnitGroups);
+                                             kMaxUnitSums);
   }
   static size_t bytes(uint32_t cols, uint32_t tokens) {
     return panel_bytes() + row_bytes(cols) + 3 * tile_bytes(tokens);
@@ -72,7 +71,7 @@ struct Scratch {
 void ternary_tile(const Compute& c, const LinearInput& in, const Linear& w, uint32_t g0, uint32_t g1, uint32_t t0,
                   uint32_t tokens, uint8_t* panels, int32_t* tile, size_t ld) {
   const int8_t* q = in.quant.q + t0 * in.quant.stride;
-  if (tokens <= kGemvTokens) {
+  if (tokens <= c.ternary->gemv_tokens) {
     for (uint32_t t = 0; t < tokens; ++t)
       c.ternary->gemv(w.ternary, g0, g1, q + t * in.quant.stride, in.quant.sum[t0 + t], tile + t * ld);
     return;

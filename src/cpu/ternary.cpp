@@ -12,8 +12,8 @@ static_assert(kPanelColumns % tile_columns(TernaryLayout::p2) == 0 && kPanelColu
 PackedView view(const TernaryMatrix& w) { return {w.data, w.tiles, w.layout == TernaryLayout::p16}; }
 
 template <const RawKernels& kRaw>
-constexpr TernaryKernels kernels(Isa isa, TernaryLayout layout) {
-  return {isa, layout,
+constexpr TernaryKernels kernels(Isa isa, TernaryLayout layout, uint32_t gemv_tokens) {
+  return {isa, layout, gemv_tokens,
           [](const TernaryMatrix& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc) {
             kRaw.gemv(view(w), g0, g1, x, sum, acc);
           },
@@ -23,13 +23,13 @@ constexpr TernaryKernels kernels(Isa isa, TernaryLayout layout) {
           }};
 }
 
-constexpr TernaryKernels kScalar = kernels<kTernaryScalar>(Isa::scalar, TernaryLayout::p2);
+constexpr TernaryKernels kScalar = kernels<kTernaryScalar>(Isa::scalar, TernaryLayout::p2, 2);
 #if defined(__x86_64__)
-constexpr TernaryKernels kAvx2 = kernels<kTernaryAvx2>(Isa::avx2, TernaryLayout::p2);
-constexpr TernaryKernels kAvxVnni = kernels<kTernaryAvxVnni>(Isa::avxvnni, TernaryLayout::p2);
-constexpr TernaryKernels kAvx512 = kernels<kTernaryAvx512>(Isa::avx512vnni, TernaryLayout::p16);
+constexpr TernaryKernels kAvx2 = kernels<kTernaryAvx2>(Isa::avx2, TernaryLayout::p2, 2);
+constexpr TernaryKernels kAvxVnni = kernels<kTernaryAvxVnni>(Isa::avxvnni, TernaryLayout::p2, 2);
+constexpr TernaryKernels kAvx512 = kernels<kTernaryAvx512>(Isa::avx512vnni, TernaryLayout::p16, 1);
 #elif defined(__aarch64__)
-constexpr TernaryKernels kNeon = kernels<kTernaryNeon>(Isa::neon, TernaryLayout::p2);
+constexpr TernaryKernels kNeon = kernels<kTernaryNeon>(Isa::neon, TernaryLayout::p2, 2);
 #endif
 
 }  // namespace

@@ -80,6 +80,8 @@ void unpack_ternary_row(const TernaryMatrix& m, uint32_t row, uint8_t* codes);
 struct TernaryKernels {
   Isa isa;
   TernaryLayout layout;  // the layout that is fastest to decode with here; every kernel takes both
+  // Up to this many tokens a product per token, the weights from cache after the first, is faster than gemm().
+  uint32_t gemv_tokens;
   // acc[r - 16*g0] for one token. acc has 16*(g1-g0) entries.
   void (*gemv)(const TernaryMatrix& w, uint32_t g0, uint32_t g1, const int8_t* x, int32_t sum, int32_t* acc);
   // acc[m*ld + r - 16*g0] for `tokens` tokens. `scratch`: gemm_scratch_bytes(w), 64-byte aligned.

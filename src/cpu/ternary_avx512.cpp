@@ -48,7 +48,6 @@ struct DenseDecoder {
 // Bytes ahead of the current tile that are asked for: groups follow each other in memory, so this runs
 // over the end of a row group into the next one. Prefetching past the end of the matrix is harmless.
 constexpr size_t kPrefetch = 8192;
-constexpr size_t kFewPrefetch = 1024;
 
 // Sums of codes times 1, 4, 16, 64.
 struct FieldSums {
@@ -130,7 +129,6 @@ void few(const PackedView& w, uint32_t g, const int8_t* x, size_t stride, const 
     __m512i fields[G], codes[G];
 #pragma GCC unroll 2
     for (int i = 0; i < G; ++i) {
-      __builtin_prefetch(tile + i * group_bytes + kFewPrefetch, 0, 2);
       fields[i] = load(tile + i * group_bytes);
       if constexpr (kDense) fields[i] = decode(fields[i], &codes[i]);
     }
