@@ -1,5 +1,5 @@
 // Load on `onebit serve`: tokens per second of one user and of eight, and the time to the first token of a short prompt
-// alone and while a long one is being read.
+// alone and while a long one is being read, and how long a slot stays busy after its client is gone.
 // usage: node bench/server/load.mjs ONEBIT MODEL [TOKENS] [LONG_PROMPT_TOKENS]
 import { spawn } from 'node:child_process';
 
@@ -57,5 +57,23 @@ for (let i = 0; i < 15; ++i) {
 await reader;
 if (beside.length) console.log(`first token of 24: idle ${median(idle).toFixed(0)} ms, beside a prompt of ${long} ${median(beside).toFixed(0)} ms (${beside.length} samples): ${(median(beside) / median(idle)).toFixed(2)} times`);
 else console.log('the long prompt was read before a short one could be measured beside it');
+// How long a slot stays busy after its client is gone, while seven other texts are written.
+const busy = async () => (await (await fetch(url + '/slots')).json()).filter((s) => s.is_processing).length;
+const others = Promise.all(Array.from({ length: 7 }, (_, i) => complete(ids(16, i), 100)));
+while (await busy() < 7) await new Promise((r) => setTimeout(r, 5));
+const freed = [];
+for (let i = 0; i < 9; ++i) {
+  const abort = new AbortController();
+  const gone = fetch(url + '/v1/completions', { method: 'POST', signal: abort.signal, body: JSON.stringify({ prompt: ids(8, 50 + i), max_tokens: 1000, temperature: 0, ignore_eos: true }) }).catch(() => {});
+  while (await busy() < 8) await new Promise((r) => setTimeout(r, 5));
+  await new Promise((r) => setTimeout(r, 13 * i));
+  const start = performance.now();
+  abort.abort();
+  while (await busy() > 7) await new Promise((r) => setTimeout(r, 2));
+  freed.push(performance.now() - start);
+  await gone;
+}
+console.log(`a cancelled text frees its slot beside seven others: median ${median(freed).toFixed(0)} ms, longest ${Math.max(...freed).toFixed(0)} ms`);
+await others;
 child.removeAllListeners('exit');
 child.kill('SIGTERM');

@@ -19,7 +19,7 @@ constexpr uint32_t kFloatRows = 16;
 constexpr size_t kMinUnitBytes = 64 << 10;
 constexpr uint32_t kMaxUnitSums = 512;
 // Up to this many tokens a step is bound by reading the weights, not by arithmetic: units are long runs of memory.
-constexpr uint32_t kFewTokens = 8;
+constexpr uint32_t kFewTokens = 24;
 
 uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups : ceil_div(w.rows, kGroupRows); }
 

@@ -148,17 +148,24 @@ void few(const PackedView& w, uint32_t g, const int8_t* x, size_t stride, const 
     for (int i = 0; i < G; ++i) _mm512_storeu_si512(acc + t * ld + 16 * i, c[t][i]);
 }
 
-template <int T>
-void few_tokens(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, size_t stride, const int32_t* sum,
-                uint32_t tokens, int32_t* acc, size_t ld) {
-  if constexpr (T > 1) {
-    if (tokens < T) return few_tokens<T - 1>(w, g0, g1, x, stride, sum, tokens, acc, ld);
-  }
-  const auto pair = w.dense ? few<true, 2, T> : few<false, 2, T>;
-  const auto single = w.dense ? few<true, 1, T> : few<false, 1, T>;
-  uint32_t g = g0;
-  for (; g + 2 <= g1; g += 2, acc += 32) pair(w, g, x, stride, sum, acc, ld);
-  if (g < g1) single(w, g, x, stride, sum, acc, ld);
+template <bool kDense, int G>
+auto few_of(uint32_t tokens) {
+  constexpr decltype(&few<kDense, G, 1>) kOf[] = {few<kDense, G, 1>, few<kDense, G, 2>, few<kDense, G, 3>, few<kDense, G, 4>,
+                                                  few<kDense, G, 5>, few<kDense, G, 6>, few<kDense, G, 7>, few<kDense, G, 8>};
+  return kOf[tokens - 1];
+}
+
+// Blocks of at most 8 tokens, of nearly the same size, over two groups whose bytes stay in cache.
+template <bool kDense>
+void gemm_few(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, size_t stride, const int32_t* sum, uint32_t tokens,
+              int32_t* acc, size_t ld) {
+  const uint32_t blocks = (tokens + 7) / 8;
+  for (uint32_t g = g0; g < g1; g += 2)
+    for (uint32_t b = 0; b < blocks; ++b) {
+      const uint32_t t = tokens * b / blocks, n = tokens * (b + 1) / blocks - t;
+      const auto kernel = g + 1 < g1 ? few_of<kDense, 2>(n) : few_of<kDense, 1>(n);
+      kernel(w, g, x + t * stride, stride, sum + t, acc + t * ld + size_t{16} * (g - g0), ld);
+    }
 }
 
 struct Avx512 {
@@ -215,11 +222,11 @@ struct Avx512 {
 };
 
 // Tokens up to which `few` is the faster.
-constexpr uint32_t kFewTokens = 8;
+constexpr uint32_t kFewTokens = 24;
 
 void gemm_any(const PackedView& w, uint32_t g0, uint32_t g1, const int8_t* x, size_t stride, const int32_t* sum, uint32_t tokens,
               int32_t* acc, size_t ld, uint8_t* scratch) {
-  if (tokens <= kFewTokens) return few_tokens<kFewTokens>(w, g0, g1, x, stride, sum, tokens, acc, ld);
+  if (tokens <= kFewTokens) return (w.dense ? gemm_few<true> : gemm_few<false>)(w, g0, g1, x, stride, sum, tokens, acc, ld);
   gemm<Avx512>(w, g0, g1, x, stride, sum, tokens, acc, ld, scratch);
 }
 

@@ -176,6 +176,7 @@ void Scheduler::run() {
     }
     ended.clear();
     admit();
+    publish();  // a slot that a cancelled text has left is free now, not after the step
     step();
     publish();
   }
