@@ -68,6 +68,7 @@ Result<Entry> read_record(const std::string& folder, const std::string& name) {
 }
 
 Result<Entry> read_entry(const std::string& folder, const std::string& name, bool system) {
+  if (folder.empty()) return fail(Errc::io, "{}: no such model", name);
   uint64_t bytes = 0;
   if (regular(folder + "/" + name + kRecord, &bytes)) {
     ONEBIT_ASSIGN(Entry e, read_record(folder + "/" + name, name));
@@ -248,12 +249,14 @@ Result<Entry> Store::publish(const Entry& entry) const {
 Result<std::string> resolve_model(const std::string& model) {
   uint64_t bytes = 0;
   if (model.find('/') != std::string::npos || model.ends_with(".gguf") || regular(model, &bytes) || !valid_name(model)) return model;
-  auto store = Store::open_default();
-  if (!store) return model;
-  auto entry = store->find(model);
+  // Without a folder of the user's own the system's still serves: a service may have no home.
+  const auto folder = Store::default_folder();
+  const Store store(folder ? *folder : std::string(), Store::default_system_folder());
+  auto entry = store.find(model);
   if (entry) return entry->path();
   if (known_model(model)) return fail(Errc::io, "{}: not pulled (onebit pull {})", model, model);
-  return fail(Errc::io, "{}: neither a file nor a model in {} (onebit list names those there are)", model, store->folder());
+  if (!folder) return fail(folder.error().code, "{}: neither a file nor a model of the system, and {}", model, folder.error().message);
+  return fail(Errc::io, "{}: neither a file nor a model in {} (onebit list names those there are)", model, store.folder());
 }
 
 }  // namespace onebit::store

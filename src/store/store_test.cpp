@@ -284,7 +284,15 @@ TEST_F(Models, WhatMinusMMeans) {
   EXPECT_EQ(*resolve_model("missing.gguf"), "missing.gguf");
   EXPECT_NE(resolve_model("bitnet-2b-4t").error().message.find("onebit pull bitnet-2b-4t"), std::string::npos);
   EXPECT_NE(resolve_model("nothing").error().message.find("onebit list"), std::string::npos);
+  // A service without a folder of its own.
+  std::filesystem::create_directories(scratch / "system");
+  write_all(scratch / "system/box.gguf", model_bytes(2));
   unsetenv("ONEBIT_MODELS");
+  const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
+  unsetenv("HOME");
+  EXPECT_EQ(*resolve_model("box"), scratch / "system/box.gguf");
+  EXPECT_NE(resolve_model("nothing").error().message.find("HOME"), std::string::npos);
+  setenv("HOME", home.c_str(), 1);
   unsetenv("ONEBIT_SYSTEM_MODELS");
 }
 

@@ -79,7 +79,7 @@ if inside onebit --help | grep -q '^  serve '; then
   command=$(sed -n 's/^ExecStart=//p' "$root/lib/systemd/system/onebit.service")
   mkdir -p "$root/var/lib/onebit"
   chroot "$root" chown onebit:onebit /var/lib/onebit
-  mapfile -t settings < <(grep -v '^#' "$root/etc/default/onebit" | grep .)
+  mapfile -t settings < <(sed -n "s/^Environment=//p" "$root/lib/systemd/system/onebit.service"; grep -v '^#' "$root/etc/default/onebit" | grep .)
   # shellcheck disable=SC2086
   chroot --userspec=onebit:onebit "$root" env -i PATH=/usr/bin "${settings[@]}" ONEBIT_PORT=18480 $command 2>"$work/serve.log" &
   server=$!
