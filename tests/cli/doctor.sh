@@ -70,12 +70,12 @@ unpack strix-halo "$hostile"
 ln -sfn loop "$hostile/proc/loop"
 ln -sfn /proc/loop "$hostile/proc/cpuinfo"
 ln -sfn .. "$hostile/sys/bus/pci/devices/up"
-ln -sfn ../../../../../../../../../../etc/passwd "$hostile/etc/os-release"
 rm "$hostile/proc/meminfo" "$hostile/etc/group" "$hostile/proc/cmdline" "$hostile/proc/self/status"
 mkfifo "$hostile/proc/meminfo"
 mkdir "$hostile/proc/self/status"
 head -c 3000000 /dev/urandom >"$hostile/etc/group"
 truncate -s 1T "$hostile/proc/cmdline" 2>/dev/null || truncate -s 1G "$hostile/proc/cmdline"
+# Links out of the tree come below, to a file of this test: what writes into the tree may run as root.
 printf 'ID=\033[31m\377\n' >"$hostile/etc/os-release"
 printf '99999999999999999999.4294967296.1\n' >"$hostile/proc/sys/kernel/osrelease"
 printf '0x%0100d\n' 1 >"$hostile/sys/bus/pci/devices/0000:c6:00.1/revision"
@@ -88,6 +88,12 @@ status=0
 timeout 20 "${program[@]}" doctor --root "$hostile" >"$work/out" 2>"$work/err" || status=$?
 [ "$status" -le 1 ] || fail "doctor on a hostile tree gave $status"
 if LC_ALL=C grep -qP '[^\x20-\x7e\n]' "$work/out"; then fail "doctor printed bytes of the tree that are no text"; fi
+echo "ID=outside" >"$work/outside"
+ln -sfn ../../outside "$hostile/etc/os-release"
+status=0
+timeout 20 "${program[@]}" doctor --root "$hostile" >"$work/out" 2>"$work/err" || status=$?
+[ "$status" -le 1 ] || fail "doctor on a tree with a link out of it gave $status"
+if grep -q "outside" "$work/out"; then fail "doctor followed a link out of the tree"; fi
 mkdir -p "$work/evil/proc" && printf "iommu=pt' ; \$(touch x) iommu=\`x\`\n" >"$work/evil/proc/cmdline"
 run 0 doctor --root "$work/evil"
 if grep -qF 'touch' "$work/out"; then fail "doctor repeats a command of the tree"; fi
