@@ -49,7 +49,8 @@ mkdir -p "$work/old/include/xrt/detail" "$work/old/lib"
 if cmake -S "$source" -B "$work/none" -G Ninja -DONEBIT_TOOLS=OFF "-DONEBIT_XRT_ROOT=$work/old/lib" "$@" > "$work/log" 2>&1; then fail "a root without XRT is accepted"; fi
 tr -s '\n ' ' ' < "$work/log" | grep -q 'XRT not found:' || fail "a root without XRT: $(tail -5 "$work/log")"
 echo "ok      a root without XRT is refused"
-touch "$work/old/include/xrt/xrt_hw_context.h" "$work/old/lib/libxrt_coreutil.so"
+mkdir -p "$work/old/usr/include/uuid" "$work/old/usr/lib"
+touch "$work/old/include/xrt/xrt_hw_context.h" "$work/old/lib/libxrt_coreutil.so" "$work/old/usr/include/uuid/uuid.h" "$work/old/usr/lib/libuuid.so.1"
 echo 'static const char xrt_build_version[] = "2.13.0";' > "$work/old/include/xrt/detail/version-slim.h"
 rm -rf "$work/none"
 if cmake -S "$source" -B "$work/none" -G Ninja -DONEBIT_TOOLS=OFF "-DONEBIT_XRT_ROOT=$work/old" "$@" > "$work/log" 2>&1; then fail "XRT 2.13 is accepted"; fi

@@ -14,7 +14,8 @@ models=("$source"/models/*.gguf)
 
 # Starts a server on a free port and waits until it is ready; its address goes to $address.
 replica() {
-  "$onebit" serve -m "${models[0]}" --port 0 -t 1 --parallel 4 --device cpu 2>"$work/$1.log" &
+  : >"$work/$1.log"  # it is read before the server writes it
+  "$onebit" serve -m "${models[0]}" --port 0 -t 1 --parallel 4 --device cpu 2>>"$work/$1.log" &
   pids+=($!)
   for _ in $(seq 600); do
     address=$(sed -n 's|.* on http://\([0-9.:]*\)$|\1|p' "$work/$1.log")
