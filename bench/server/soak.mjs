@@ -22,6 +22,12 @@ const until = performance.now() + Number(minutes) * 60000;
 const pause = (ms) => new Promise((r) => setTimeout(r, ms));
 const counts = {};
 const count = (what) => { counts[what] = (counts[what] ?? 0) + 1; };
+const causes = {};
+const broken = (e) => {
+  count('broken');
+  const why = e.cause?.code ?? e.message;
+  causes[why] = (causes[why] ?? 0) + 1;
+};
 const resident = () => Number(readFileSync(`/proc/${child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
 
 let seed = 1;
@@ -40,7 +46,7 @@ async function texts() {
       count(r.status);
       if (r.status === 429) await pause(50);
     } catch (e) {
-      count(e.name === 'AbortError' ? 'aborted' : 'broken');
+      e.name === 'AbortError' ? count('aborted') : broken(e);
     }
   }
 }
@@ -52,7 +58,7 @@ async function malformed() {
       const r = await fetch(url + '/v1/completions', { method: 'POST', body: bodies[random(bodies.length)] });
       await r.text();
       count(r.status);
-    } catch { count('broken'); }
+    } catch (e) { broken(e); }
     await pause(20);
   }
 }
@@ -87,6 +93,6 @@ for (let i = 0; i < 100 && busy; ++i) {
 // Caches fill at first; what counts is the second half.
 const middle = Math.max(...samples.slice(samples.length >> 2, samples.length >> 1)), last = Math.max(...samples.slice(samples.length - (samples.length >> 2)));
 const growth = (last - middle) / middle * 100;
-console.log(JSON.stringify({ minutes: Number(minutes), counts, resident_kb: { middle, last }, growth_percent: Number(growth.toFixed(2)), busy_slots: busy }));
+console.log(JSON.stringify({ minutes: Number(minutes), counts, causes, resident_kb: { middle, last }, growth_percent: Number(growth.toFixed(2)), busy_slots: busy }));
 child.kill('SIGTERM');
 if (busy || growth > 2 || counts.broken) process.exit(1);

@@ -30,11 +30,8 @@ __attribute__((always_inline)) inline void block_dots(const uint8_t* block, cons
   constexpr int kChains = T <= 2 ? 2 : 1;
   const __m512i low = _mm512_set1_epi8(0x0f), upper = _mm512_set1_epi8(0x30);
   __m512i h[T][kChains], l[T][kChains];
-  const int8_t *hi[T], *lo[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
-    hi[t] = x[t].hi + at;
-    lo[t] = x[t].lo + at;
     for (int c = 0; c < kChains; ++c) h[t][c] = l[t][c] = _mm512_setzero_si512();
   }
   // (n & low) | (u & upper); 0xea is the truth table of (a & b) | c.
@@ -51,8 +48,8 @@ __attribute__((always_inline)) inline void block_dots(const uint8_t* block, cons
     for (uint32_t i = 0; i < 4; ++i)
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        four(h[t][i % kChains], codes[i], hi[t] + column + 4 * i);
-        four(l[t][i % kChains], codes[i], lo[t] + column + 4 * i);
+        four(h[t][i % kChains], codes[i], x[t].hi + at + column + 4 * i);
+        four(l[t][i % kChains], codes[i], x[t].lo + at + column + 4 * i);
       }
   }
 #pragma GCC unroll 8
