@@ -14,12 +14,12 @@ constexpr size_t kCachedActivations = size_t{3} << 19;
 // Tokens whose sums one tile of scratch holds, and rows of one unit of a matrix that is not ternary.
 constexpr uint32_t kTokenBlock = 512;
 constexpr uint32_t kFloatRows = 16;
-// Bytes of weights below which a unit of a few tokens is not split further, and its most row groups times tokens. Reads run ahead
-// of the kernel into the next unit, which another thread has: small units read part of the matrix twice.
+// Bytes of weights below which a unit of a few tokens is not split further, and its most row groups times tokens. Reads
+// run ahead of the kernel into the next unit, which another thread has: small units read part of the matrix twice.
 constexpr size_t kMinUnitBytes = 64 << 10;
 constexpr uint32_t kMaxUnitSums = 512;
-// Up to this many tokens a step is bound by reading the weights, not by arithmetic: units are long runs of memory.
-constexpr uint32_t kFewTokens = 24;
+// Up to this many tokens the kernels pass over the weights as they lie in memory, so units are long runs of it.
+constexpr uint32_t kLongUnitTokens = 24;
 
 uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups : ceil_div(w.rows, kGroupRows); }
 
@@ -28,7 +28,7 @@ uint32_t group_count(const Linear& w) { return w.is_ternary() ? w.ternary.groups
 void split(uint32_t out, const Linear& w, uint32_t first, uint32_t end, uint32_t tokens, unsigned threads, size_t bytes_after,
            std::vector<LinearUnit>& units) {
   const auto push = [&](uint32_t g0, uint32_t g1) { units.push_back({out, g0, g1}); };
-  if (tokens > kFewTokens || !w.is_ternary()) {
+  if (tokens > kLongUnitTokens || !w.is_ternary()) {
     const bool cached = size_t{std::min(tokens, kTokenBlock)} * w.cols <= kCachedActivations;
     const uint32_t step = !w.is_ternary() ? kFloatRows / kGroupRows : cached ? kBatchGroups : kMaxBatchGroups;
     for (uint32_t g = first; g < end; g += step) push(g, std::min(end, g + step));

@@ -57,6 +57,11 @@ TEST(Ternary, EveryIsaIsScalar) {
   compare(make(2560, 112, 3, Fill::random, Codes::random), "random");
 }
 
+// Small batches are cut into blocks of their own, odd groups left over.
+TEST(Ternary, EveryFewTokens) {
+  for (uint32_t tokens = 1; tokens <= 26; ++tokens) compare(make(33 + tokens % 3 * 16, 333, tokens, Fill::random, Codes::random), "few");
+}
+
 TEST(Ternary, AdversarialInputs) {
   for (const uint32_t cols : {65u, 480u, 1600u, 6912u})
     for (const uint32_t tokens : {1u, 7u})

@@ -288,6 +288,7 @@ TEST_F(Models, WhatMinusMMeans) {
   std::filesystem::create_directories(scratch / "system");
   write_all(scratch / "system/box.gguf", model_bytes(2));
   unsetenv("ONEBIT_MODELS");
+  unsetenv("XDG_DATA_HOME");
   const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
   unsetenv("HOME");
   EXPECT_EQ(*resolve_model("box"), scratch / "system/box.gguf");
