@@ -91,8 +91,8 @@ fuzz:
 
 lint:
 	@$(DEPS) build clang lint
-	cmake --preset asan $(CCACHE)
-	scripts/lint.sh build/asan $(JOBS)
+	cmake --preset lint
+	scripts/lint.sh build/lint $(JOBS)
 
 neon:
 	@$(DEPS) build neon

@@ -12,7 +12,7 @@ for group in "$@"; do
                     libpcre2-dev libgtest-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev) ;;
     clients) wanted+=(node=nodejs npm=npm chromium=chromium) ;;
     clang) wanted+=(clang-19 libclang-rt-19-dev) ;;
-    lint) wanted+=(clang-19 clang-tidy-19 cppcheck) ;;
+    lint) wanted+=(clang-19 clang-tidy-22 cppcheck) ;;
     npu) wanted+=(xilinx-bootgen) ;;
     capi) wanted+=(pkg-config=pkg-config abidiff=abigail-tools) ;;
     rust) wanted+=(rustc=rustc cargo=cargo cargo-clippy=rust-clippy) ;;

@@ -13,7 +13,7 @@ if [ ${#files[@]} -eq 0 ]; then echo "lint: nothing to look at in $build" >&2; e
 
 echo "clang-tidy: ${#files[@]} files"
 printf '%s\0' "${files[@]}" |
-  xargs -0 -P "$jobs" -n 1 clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' 2>"$build/lint.log" || failed=1
+  xargs -0 -P "$jobs" -n 1 clang-tidy-22 -p "$build" --quiet --warnings-as-errors='*' 2>"$build/lint.log" || failed=1
 [ $failed -eq 0 ] || grep -v 'warnings generated\|Suppressed\|Use -header-filter' "$build/lint.log" >&2 || true
 
 echo "cppcheck"

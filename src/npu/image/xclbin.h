@@ -73,7 +73,7 @@ struct Opaque {
 };
 
 struct Section {
-  SectionKind kind{};
+  SectionKind kind = SectionKind::embedded_metadata;
   std::array<uint8_t, 16> name{};
   uint32_t reserved = 0;
   std::variant<Opaque, MemTopology, IpLayout, Connectivity, Metadata, AiePartition> body;
