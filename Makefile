@@ -13,6 +13,8 @@ CTEST_ARGS   ?=
 
 DEPS   := scripts/install-deps.sh
 CCACHE := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+# What the compiler cache asks for before it takes precompiled headers.
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 # A trap in place of every interpreter: the build and the tests fail when one is called.
 GUARD  := scripts/no-interpreter.sh
 CTEST  := ctest --output-on-failure --no-tests=error -j $(JOBS)
