@@ -70,6 +70,37 @@ nothing_left "a refused redirect"
 run 0 pull "$url/m.gguf" --allow-private
 unserve
 
+# Over TLS, from a server whose certificate only CURL_CA_BUNDLE vouches for. It sends files as they are, headers and all.
+mkdir -p "$work/tls"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+  -keyout "$work/tls.key" -out "$work/tls.crt" 2>"$work/openssl" || fail "no certificate: $(cat "$work/openssl")"
+serve good
+{ printf 'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' "$(stat -Lc %s "$model")"; cat "$model"; } >"$work/tls/m.gguf"
+printf 'HTTP/1.1 302 Found\r\nLocation: /m.gguf\r\nContent-Length: 0\r\n\r\n' >"$work/tls/moved.gguf"
+printf 'HTTP/1.1 302 Found\r\nLocation: %s/m.gguf\r\nContent-Length: 0\r\n\r\n' "$url" >"$work/tls/plain.gguf"
+: >"$work/s_server"  # it is read before the server writes it
+(cd "$work/tls" && exec openssl s_server -HTTP -4 -accept 127.0.0.1:0 -cert ../tls.crt -key ../tls.key) >"$work/s_server" 2>&1 &
+tls=$!
+trap 'kill "$tls" 2>/dev/null || true' EXIT
+for ((i = 0; i < 100; i++)); do
+  address=$(awk '/^ACCEPT/ { print $2 }' "$work/s_server")
+  [ -z "$address" ] || break
+  sleep 0.1
+done
+[ -n "$address" ] || fail "no TLS server: $(cat "$work/s_server")"
+secure=https://$address
+run 1 pull "$secure/m.gguf" --name refused
+has err certificate
+export CURL_CA_BUNDLE=$work/tls.crt
+run 1 pull "$secure/plain.gguf" --name refused --allow-http --allow-private
+has err "a redirect from https to http"
+run 0 pull "$secure/moved.gguf" --name moved --sha256 "$digest"
+run 0 rm moved
+unset CURL_CA_BUNDLE
+kill "$tls"
+trap - EXIT
+unserve
+
 # The folder of the system is read, never written.
 mkdir -p "$work/system"
 cp "$model" "$work/system/theirs.gguf"
