@@ -19,7 +19,7 @@ if(ONEBIT_FUZZ)
   target_link_options(onebit_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# Headers that most files include, compiled once per kind of target: a third of what the sanitized build takes. Release does
+# Headers that most files include, compiled once per kind of target: a fifth of what the sanitized build takes. Release does
 # without, so that a file that forgets one of them does not compile there.
 set(ONEBIT_HEADERS <algorithm> <array> <chrono> <cmath> <cstdio> <cstring> <filesystem> <functional> <map> <memory> <mutex>
   <optional> <set> <span> <string> <string_view> <thread> <variant> <vector> <fmt/format.h>)

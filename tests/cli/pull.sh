@@ -97,8 +97,6 @@ has err "a redirect from https to http"
 run 0 pull "$secure/moved.gguf" --name moved --sha256 "$digest"
 run 0 rm moved
 unset CURL_CA_BUNDLE
-kill "$tls"
-trap - EXIT
 unserve
 
 # The folder of the system is read, never written.

@@ -11,7 +11,7 @@ program=$(command -v "$proxy" || true)
 if [ -z "$program" ] && [ "$proxy" = nginx ] && (cd "$work" && apt-get -qq download nginx && dpkg -x nginx_*.deb unpacked) >"$work/fetch.log" 2>&1; then
   program=$work/unpacked/usr/sbin/nginx
 fi
-[ -x "$program" ] || { echo "$proxy is missing (scripts/install-deps.sh proxy)"; exit 77; }
+[ -x "$program" ] || { echo "no $proxy: scripts/install-deps.sh proxy installs HAProxy; nginx comes from PATH or from apt-get download"; exit 77; }
 pids=()
 trap 'for p in "${pids[@]}"; do kill -9 "$p" 2>/dev/null || true; done' EXIT
 fail() { echo "FAILED: $*"; tail -n 5 "$work"/*.log; exit 1; }
